@@ -1,0 +1,95 @@
+"""Every error that a user may meet, in one tree.
+
+LabError                     a message and the remedy; shown without a traceback
+├── ConfigError              lab.toml or a flag is wrong; carries every fault found
+├── RepositoryError          git refuses, or the repository is not as needed
+│   ├── RefConflict          another process moved a ref first; nothing was written
+│   └── LeaseHeld            another campaign holds the lab
+├── IntakeError              a proposer's edit cannot be taken in; one idea is rejected
+├── LedgerError              a ledger record is missing, corrupt or forged
+├── LockError                no lock yet, or the scorer is not what was locked
+├── ProposerError            a proposer cannot propose
+├── SandboxError             a sandbox cannot hold what is asked of it
+│   └── SandboxUnavailable   infrastructure failed, the program inside did not; may be retried
+├── TrackingError            the MLflow store is unusable
+└── ApiError                 the Prefect API is unusable
+
+What a candidate or a scorer does wrong is data (`Execution`, `Scorecard`, `Verdict`), never an exception.
+"""
+
+from __future__ import annotations
+
+
+class LabError(Exception):
+    """Something that the user can mend.
+
+    Args:
+        message: What is wrong, and where.
+        remedy: What to do about it; empty when the message says it all.
+    """
+
+    def __init__(self, message: str, remedy: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.message}\n  remedy: {self.remedy}" if self.remedy else self.message
+
+
+class ConfigError(LabError):
+    """`lab.toml` or a flag is wrong.
+
+    Args:
+        message: The headline.
+        remedy: What to do.
+        faults: Every fault found, one readable line each ("lab.toml:12: ...").
+    """
+
+    def __init__(self, message: str, remedy: str = "", faults: tuple[str, ...] = ()) -> None:
+        super().__init__("\n".join((message, *(f"  {fault}" for fault in faults))), remedy)
+        self.faults = faults
+
+
+class RepositoryError(LabError):
+    """git refuses, or the repository is not as the lab needs it."""
+
+
+class RefConflict(RepositoryError):
+    """A ref was not what the transaction expected; no ref of the transaction moved."""
+
+
+class LeaseHeld(RepositoryError):
+    """Another campaign holds the lab."""
+
+
+class IntakeError(LabError):
+    """A proposer's edit cannot be taken in; the idea is rejected with this message."""
+
+
+class LedgerError(LabError):
+    """A ledger record is missing, corrupt or forged."""
+
+
+class LockError(LabError):
+    """There is no lock yet, or the scorer is not what was locked."""
+
+
+class ProposerError(LabError):
+    """A proposer is unknown, misconfigured, or cannot propose."""
+
+
+class SandboxError(LabError):
+    """A sandbox cannot hold what is asked of it."""
+
+
+class SandboxUnavailable(SandboxError):
+    """The sandbox itself failed, not the program inside; the trial may be tried again."""
+
+
+class TrackingError(LabError):
+    """The MLflow store is unusable."""
+
+
+class ApiError(LabError):
+    """The Prefect API cannot be reached or started."""

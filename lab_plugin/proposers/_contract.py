@@ -1,0 +1,135 @@
+"""What a proposer is: ask for ideas, tell what came of them.
+
+**State.** A proposer keeps none on disk. A new one is told the whole history first (`tell` in the order
+of the ledger), so that a campaign that was killed goes on as if it had not been.
+
+**Determinism.** Two proposers with the same settings that were told the same and are asked for the same
+number answer the same.
+
+**Threads.** `ask` and `tell` are called from one event loop, never at once for one proposer; `ask` may
+await. Between an `ask` and its `tell`, further `ask` calls may come (`-j`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Protocol, runtime_checkable
+
+from lab_plugin.sandbox import Sandbox
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What a proposer may know when it is asked.
+
+    Attributes:
+        lab: The lab's name.
+        number: The idea's number, unique in the lab.
+        parent: Commit that the idea starts from (the champion).
+        workspace: Private writable host folder with the parent's files (scorer left out), or None when
+            the proposer said `edits = False`.
+        destination: Empty host folder for logs of this proposal.
+        instructions: Text of `[lab] instructions`, "" when there are none.
+        history: Told so far, oldest first; short.
+        batch: How many points are wanted, 1 or more.
+        metric: Name of the metric.
+        goal: `maximize` or `minimize`.
+    """
+
+    lab: str
+    number: int
+    parent: str
+    workspace: Path | None
+    destination: Path
+    instructions: str = ""
+    history: Sequence[Outcome] = ()
+    batch: int = 1
+    metric: str = ""
+    goal: Literal["maximize", "minimize"] = "maximize"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Suggestion:
+    """What a proposer answers.
+
+    Attributes:
+        title: A few words; becomes the branch's slug and the run's name.
+        hypothesis: Why this should help; a sentence or more.
+        points: Parameter sets to try; empty when the proposer edited the workspace instead.
+        usd: What the proposal cost, in US dollars.
+    """
+
+    title: str
+    hypothesis: str
+    points: tuple[Mapping[str, Any], ...] = ()
+    usd: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What came of one point, or of one edited idea.
+
+    Attributes:
+        number: The idea's number.
+        params: Its parameters; empty for an edit.
+        value: The metric, None when there is none.
+        verdict: The idea's verdict.
+        title: As suggested.
+        reason: The verdict's reason.
+    """
+
+    number: int
+    params: Mapping[str, Any] = field(default_factory=dict)
+    value: float | None = None
+    verdict: str = "reverted"
+    title: str = ""
+    reason: str = ""
+
+
+@runtime_checkable
+class Proposer(Protocol):
+    """Makes ideas.
+
+    Attributes:
+        name: The strategy's name in `lab.toml`.
+        edits: True when it edits a workspace; False when it answers with parameters.
+    """
+
+    name: str
+    edits: bool
+
+    async def ask(self, request: Request) -> Suggestion:
+        """Propose one idea.
+
+        Raises:
+            ProposerError: It cannot propose (the program failed, nothing is left to try); the campaign
+                records a crashed idea and counts it.
+        """
+
+    def tell(self, outcome: Outcome) -> None:
+        """Learn what came of a point. Called once per point, also for ideas of other proposers."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setup:
+    """What a proposer's factory is given (entry-point group `lab_plugin.proposers`).
+
+    Attributes:
+        settings: The `[strategy]` table without `name` and `batch`, already checked to be plain TOML values.
+        space: The search space; empty when the lab has none.
+        goal: `maximize` or `minimize`.
+        sandbox: For proposers that run programs.
+        writable: `candidate.paths`, relative to the workspace's root.
+        directory: The lab's folder, relative to the workspace's root.
+        seed: Makes the proposer reproducible.
+    """
+
+    settings: Mapping[str, Any]
+    space: Mapping[str, Any]
+    goal: Literal["maximize", "minimize"]
+    sandbox: Sandbox
+    writable: tuple[str, ...] = ()
+    directory: str = "."
+    seed: int = 0

@@ -1,0 +1,157 @@
+"""What every sandbox guarantees, in the words that the rest of the lab uses.
+
+**Trust.** The program inside is hostile. Its output, its files and its exit status are data.
+
+**The end.** When `Sandbox.run` returns or raises, no process of the job is alive; this is verified,
+not assumed. A `kill -9` of the calling process, or of any helper process of the sandbox, ends the
+job too.
+
+**Failure.** What the program does (crash, time-out, flood, missing outputs) is told by `Execution`.
+`SandboxUnavailable` means that the sandbox itself broke: the same job may be run again.
+`SandboxError` means that it can never hold this job.
+
+**Limits** hold for the whole process tree where `Sandbox.guarantees` says so.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+Role = Literal["candidate", "scorer", "proposer"]
+Status = Literal["ok", "failed", "timeout", "memory", "output"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """Upper bounds for one job, its whole process tree together.
+
+    Attributes:
+        wall_seconds: Wall clock, in seconds, above 0.
+        memory_bytes: Memory, tmpfs pages included.
+        cpus: Cores, above 0; fractions allowed.
+        processes: Processes and threads alive at once.
+        disk_bytes: All that the job may write, its outputs included.
+        file_bytes: The largest single declared output.
+        log_bytes: Kept of each of stdout and stderr; what is beyond is read and dropped.
+    """
+
+    wall_seconds: float
+    memory_bytes: int = 2 << 30
+    cpus: float = 1.0
+    processes: int = 256
+    disk_bytes: int = 1 << 30
+    file_bytes: int = 256 << 20
+    log_bytes: int = 1 << 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One command to run once.
+
+    Attributes:
+        name: Names the job in process lists, labels and cgroups: `digits-0007-candidate`.
+        role: Who the program is; candidate, scorer and proposer never share a user where the
+            sandbox can tell users apart.
+        command: argv; `python` and other names are looked up on the sandbox's PATH.
+        workspace: Host folder, seen read-only; owned by the lab, without links that leave it.
+        directory: The working directory, relative to the workspace, "." for its root.
+        writable: Existing files and folders, relative to the workspace, that the program may change in
+            place on the host (the editing sandbox of a proposer); nothing else in it can be changed.
+        inputs: Environment variable -> host file or folder; seen read-only, its inside path is the
+            variable's value.
+        outputs: Declared output files, relative POSIX paths under the output folder.
+        output_variables: Environment variable -> path relative to the (writable, empty) output folder;
+            `{"LAB_OUTPUTS": "."}`.
+        destination: Existing empty host folder; receives `stdout.log`, `stderr.log` and, below
+            `outputs/`, copies of the declared outputs. It is never visible inside.
+        environment: Further variables; nothing of the host's environment enters by itself.
+        limits: Upper bounds.
+    """
+
+    name: str
+    role: Role
+    command: tuple[str, ...]
+    workspace: Path
+    destination: Path
+    limits: Limits
+    directory: str = "."
+    writable: tuple[str, ...] = ()
+    inputs: Mapping[str, Path] = field(default_factory=dict)
+    outputs: tuple[str, ...] = ()
+    output_variables: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Execution:
+    """What one job did, as the host saw it.
+
+    Attributes:
+        status: `ok` (exit status 0), `failed` (other exit or signal), `timeout`, `memory` (killed for
+            memory, even if only a child was), `output` (wrote more than `disk_bytes`).
+        reason: One sentence for the verdict; empty when `ok`.
+        exit_code: Exit status, None when a signal ended it.
+        signal: Signal number, None when it exited.
+        wall_seconds: From start to the verified end.
+        cpu_seconds: User and system time of the whole tree; None where it cannot be measured.
+        peak_bytes: Peak memory of the whole tree; None where it cannot be measured.
+        stdout: Log file under the destination, at most `log_bytes` (and a last line that says so).
+        stderr: Likewise.
+        outputs: Declared output -> its copy (a plain file, one link, within limits).
+        refused: Declared output -> why it was not taken ("missing", "a symbolic link", "300 MiB, more than …").
+        sandbox: Kind that ran it.
+        guarantees: What that kind held for this job, sorted.
+    """
+
+    status: Status
+    reason: str
+    exit_code: int | None
+    signal: int | None
+    wall_seconds: float
+    cpu_seconds: float | None
+    peak_bytes: int | None
+    stdout: Path
+    stderr: Path
+    outputs: Mapping[str, Path]
+    refused: Mapping[str, str]
+    sandbox: str
+    guarantees: tuple[str, ...]
+
+
+class Sandbox(ABC):
+    """A place where untrusted programs run; safe for concurrent `run` calls of one event loop.
+
+    Attributes:
+        kind: `bubblewrap` or `process`.
+        guarantees: Of `pid_namespace`, `network_none`, `memory_total`, `oom_detected`, `disk_quota`,
+            `user_split`, `read_only_root`: those that hold on this machine for this user.
+    """
+
+    kind: str
+    guarantees: frozenset[str]
+
+    @abstractmethod
+    async def probe(self) -> None:
+        """Run something inside.
+
+        Raises:
+            SandboxUnavailable: It cannot run here; the remedy says what to install or allow.
+        """
+
+    @abstractmethod
+    async def run(self, job: Job) -> Execution:
+        """Run a job to its end.
+
+        Raises:
+            SandboxUnavailable: The sandbox broke; the job may be run again.
+            SandboxError: The job asks for what this sandbox cannot hold.
+            asyncio.CancelledError: Cancelled; every process of the job is dead by then.
+        """
+
+    @abstractmethod
+    async def close(self) -> None:
+        """End helper processes and remove what was made for them. Idempotent."""
