@@ -8,6 +8,7 @@ LabError                     a message and the remedy; shown without a traceback
 ├── IntakeError              a proposer's edit cannot be taken in; one idea is rejected
 ├── LedgerError              a ledger record is missing, corrupt or forged
 ├── LockError                no lock yet, or the scorer is not what was locked
+├── ParametersError          the committed parameter file cannot take a point's values
 ├── ProposerError            a proposer cannot propose
 ├── SandboxError             a sandbox cannot hold what is asked of it
 │   └── SandboxUnavailable   infrastructure failed, the program inside did not; may be retried
@@ -73,6 +74,10 @@ class LedgerError(LabError):
 
 class LockError(LabError):
     """There is no lock yet, or the scorer is not what was locked."""
+
+
+class ParametersError(LabError):
+    """The committed parameter file cannot be read, or cannot take a point's values."""
 
 
 class ProposerError(LabError):

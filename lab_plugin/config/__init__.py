@@ -1,1 +1,44 @@
-"""."""
+"""`lab.toml`: found, read and checked as a whole, with every fault named by its line."""
+
+from lab_plugin.config._check_files import check_committed
+from lab_plugin.config._checks import LAB_FILE, LOCK_FILE
+from lab_plugin.config._load import find, load
+from lab_plugin.config._models import Budget, Candidate, Config, Decision, Lab, SandboxTable, Scorer, Strategy
+from lab_plugin.config._parse import parse
+from lab_plugin.config._patterns import is_scorer_file, scorer_files
+from lab_plugin.config._space import (
+    CategoricalParameter,
+    FloatParameter,
+    IntParameter,
+    Parameter,
+    Scalar,
+    SearchSpace,
+)
+from lab_plugin.config._units import parse_duration, parse_size
+
+__all__ = [
+    "LAB_FILE",
+    "LOCK_FILE",
+    "Budget",
+    "Candidate",
+    "CategoricalParameter",
+    "Config",
+    "Decision",
+    "FloatParameter",
+    "IntParameter",
+    "Lab",
+    "Parameter",
+    "SandboxTable",
+    "Scalar",
+    "Scorer",
+    "SearchSpace",
+    "Strategy",
+    "check_committed",
+    "find",
+    "is_scorer_file",
+    "load",
+    "parse",
+    "parse_duration",
+    "parse_size",
+    "scorer_files",
+]

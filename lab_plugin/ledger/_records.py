@@ -37,7 +37,8 @@ class Point(BaseModel):
 
 class LockRecord(_Record):
     """An epoch opens: a scorer is locked and the champion scored with it. The commit's tree is the scorer's
-    snapshot; its second parent is the champion's commit."""
+    snapshot; its second parent is the champion's commit.
+    """
 
     kind: Literal["lock"] = "lock"
     lab: str

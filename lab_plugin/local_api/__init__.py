@@ -1,1 +1,17 @@
-"""."""
+"""The lab's embedded Prefect API: started once, shared by a user's campaigns, gone when nobody uses it."""
+
+from lab_plugin.local_api._client import GRACE_VARIABLE, LocalApi, healthy
+from lab_plugin.local_api._profile import active_profile_api
+from lab_plugin.local_api._record import process_start
+from lab_plugin.local_api._settings import DEFAULT_PORT, client_settings, ui_url
+
+__all__ = [
+    "DEFAULT_PORT",
+    "GRACE_VARIABLE",
+    "LocalApi",
+    "active_profile_api",
+    "client_settings",
+    "healthy",
+    "process_start",
+    "ui_url",
+]

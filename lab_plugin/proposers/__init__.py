@@ -1,1 +1,18 @@
-"""."""
+"""Proposers make ideas: optimisers and programs behind one ask/tell protocol."""
+
+from lab_plugin.proposers._command import command_proposer
+from lab_plugin.proposers._contract import Outcome, Proposer, Request, Setup, Suggestion
+from lab_plugin.proposers._registry import open_proposer
+from lab_plugin.proposers._sampling import random_proposer, tpe_proposer
+
+__all__ = [
+    "Outcome",
+    "Proposer",
+    "Request",
+    "Setup",
+    "Suggestion",
+    "command_proposer",
+    "open_proposer",
+    "random_proposer",
+    "tpe_proposer",
+]

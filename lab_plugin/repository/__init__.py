@@ -1,1 +1,30 @@
-"""."""
+"""The user's git repository: objects, refs, workspaces, the lease, and the safe way in for edits."""
+
+from lab_plugin.repository._diff import DiffStat
+from lab_plugin.repository._intake import IntakeLimits, IntakeResult, take_in
+from lab_plugin.repository._lease import EXPIRY_SECONDS, HEARTBEAT_SECONDS, Holder, Lease, holder
+from lab_plugin.repository._objects import EMPTY_TREE
+from lab_plugin.repository._refs import RefChange
+from lab_plugin.repository._repository import Repository
+from lab_plugin.repository._trees import Blob, Change, Entry
+from lab_plugin.repository._workspaces import Workspace, WorkspacePool
+
+__all__ = [
+    "EMPTY_TREE",
+    "EXPIRY_SECONDS",
+    "HEARTBEAT_SECONDS",
+    "Blob",
+    "Change",
+    "DiffStat",
+    "Entry",
+    "Holder",
+    "IntakeLimits",
+    "IntakeResult",
+    "Lease",
+    "RefChange",
+    "Repository",
+    "Workspace",
+    "WorkspacePool",
+    "holder",
+    "take_in",
+]

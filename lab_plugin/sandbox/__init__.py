@@ -1,5 +1,19 @@
 """Where untrusted programs run."""
 
+from lab_plugin.sandbox._bubblewrap import BubblewrapSandbox
 from lab_plugin.sandbox._contract import Execution, Job, Limits, Role, Sandbox, Status
+from lab_plugin.sandbox._open import open_sandbox, warning
+from lab_plugin.sandbox._process import ProcessSandbox
 
-__all__ = ["Execution", "Job", "Limits", "Role", "Sandbox", "Status"]
+__all__ = [
+    "BubblewrapSandbox",
+    "Execution",
+    "Job",
+    "Limits",
+    "ProcessSandbox",
+    "Role",
+    "Sandbox",
+    "Status",
+    "open_sandbox",
+    "warning",
+]

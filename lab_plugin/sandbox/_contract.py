@@ -102,7 +102,7 @@ class Execution:
         stdout: Log file under the destination, at most `log_bytes` (and a last line that says so).
         stderr: Likewise.
         outputs: Declared output -> its copy (a plain file, one link, within limits).
-        refused: Declared output -> why it was not taken ("missing", "a symbolic link", "300 MiB, more than …").
+        refused: Declared output -> why it was not taken ("missing", "a symbolic link").
         sandbox: Kind that ran it.
         guarantees: What that kind held for this job, sorted.
     """

@@ -1,1 +1,11 @@
-"""."""
+"""The mirror of the ledger in MLflow: where people compare.
+
+The ledger is the truth. What stands in MLflow can be deleted at any time and is written again by `lab sync`;
+trouble with MLflow never fails or delays an iteration.
+"""
+
+from lab_plugin.tracking._contract import Artifacts, Entry, LedgerReader, Links, Progress, SyncReport
+from lab_plugin.tracking._mirror import Mirror
+from lab_plugin.tracking._store import Store
+
+__all__ = ["Artifacts", "Entry", "LedgerReader", "Links", "Mirror", "Progress", "Store", "SyncReport"]

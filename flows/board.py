@@ -1,0 +1,118 @@
+"""What the Prefect UI shows of a campaign: run names, a report per iteration, the results table, the progress.
+
+All of it is written in the background by one task with one client: an iteration never waits for it, and a write
+that fails costs nothing but itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from types import TracebackType
+from typing import Self
+from uuid import UUID
+
+import httpx
+from prefect.client.orchestration import PrefectClient, get_client
+from prefect.client.schemas.actions import ArtifactCreate, ArtifactUpdate
+from prefect.exceptions import PrefectException
+
+from lab_plugin.campaign import Campaign
+from lab_plugin.events import Event, IdeaDecided
+from lab_plugin.ledger import VerdictRecord
+from lab_plugin.report import results_rows
+
+_REFRESH_SECONDS = 3.0
+_TABLE_ROWS = 200
+_log = logging.getLogger("prefect.lab")
+_Write = Callable[[PrefectClient], Awaitable[object]]
+
+
+class Board:
+    """Shows one campaign; an async context manager that listens to its events.
+
+    Args:
+        campaign: The campaign.
+        flow_run: Id of its flow run.
+    """
+
+    def __init__(self, campaign: Campaign, flow_run: str) -> None:
+        self._campaign = campaign
+        self._flow_run = UUID(flow_run)
+        self._queue: asyncio.Queue[_Write | None] = asyncio.Queue()
+        self._artifacts: dict[str, UUID] = {}
+        self._refreshed = 0.0
+        self._line = ""
+
+    async def __aenter__(self) -> Self:
+        self._writer = asyncio.create_task(self._write_all())
+        name = f"{self._campaign.lab.name} campaign {self._campaign.number}"
+        self._queue.put_nowait(lambda client: client.update_flow_run(self._flow_run, name=name))
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._overview()
+        self._queue.put_nowait(None)
+        await self._writer
+
+    def __call__(self, event: Event) -> None:
+        """Show a verdict: the iteration's name and report, and now and then the campaign's table."""
+        if not isinstance(event, IdeaDecided):
+            return
+        rate = event.kept / max(1, event.iterations)
+        self._line = f"best {event.champion:.6g}, {event.iterations} ideas, {rate:.0%} kept"
+        if event.record.flow_run:
+            self._iteration(event.record, event.report)
+        if time.monotonic() - self._refreshed >= _REFRESH_SECONDS:
+            self._overview()
+
+    def _iteration(self, record: VerdictRecord, report: str) -> None:
+        run = UUID(record.flow_run)
+        value = "" if record.value is None else f" {record.value:.6g}"
+        name = f"{record.number:04d} {record.slug} {record.verdict}{value}"
+        artifact = ArtifactCreate(
+            key=f"{self._campaign.lab.name}-idea-{record.number:04d}",
+            type="markdown",
+            description=f"Idea {record.number} of the lab {self._campaign.lab.name}: {record.verdict}.",
+            data=report,
+            flow_run_id=run,
+        )
+        self._queue.put_nowait(lambda client: client.update_flow_run(run, name=name))
+        self._queue.put_nowait(lambda client: client.create_artifact(artifact))
+
+    def _overview(self) -> None:
+        self._refreshed = time.monotonic()
+        rows = results_rows(self._campaign.newest(_TABLE_ROWS), self._campaign.lab.config.scorer.metric)
+        if rows:
+            self._put("results", "table", json.dumps(rows), f"{self._line} (the newest {len(rows)} shown)")
+        self._put("progress", "progress", round(100 * self._campaign.share_spent(), 1), self._line)
+
+    def _put(self, what: str, kind: str, data: str | float, description: str) -> None:
+        async def write(client: PrefectClient) -> None:
+            known = self._artifacts.get(what)
+            if known is not None:
+                await client.update_artifact(known, ArtifactUpdate(data=data, description=description))
+                return
+            artifact = ArtifactCreate(
+                key=f"{self._campaign.lab.name}-campaign-{self._campaign.number}-{what}",
+                type=kind,
+                description=description,
+                data=data,
+                flow_run_id=self._flow_run,
+            )
+            self._artifacts[what] = (await client.create_artifact(artifact)).id
+
+        self._queue.put_nowait(write)
+
+    async def _write_all(self) -> None:
+        async with get_client() as client:
+            while (write := await self._queue.get()) is not None:
+                try:
+                    await write(client)
+                except (httpx.HTTPError, PrefectException) as error:
+                    _log.warning("The Prefect UI misses something of campaign %s: %s", self._campaign.number, error)

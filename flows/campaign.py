@@ -1,0 +1,51 @@
+"""The campaign: iterations, so many at a time, until the budget is spent."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+from prefect import flow, tags
+from prefect.runtime import flow_run
+from prefect.states import Cancelled, Completed, State
+
+from lab_plugin.campaign import Campaign, Plan, open_campaign
+from lab_plugin.events import subscribed
+from lab_plugin.flows.board import Board
+from lab_plugin.flows.cancellation import watching
+from lab_plugin.flows.iteration import iteration
+from lab_plugin.lab import Lab
+
+
+@flow(name="campaign", flow_run_name="{lab}", persist_result=False)
+async def campaign(
+    lab: str, budget: dict[str, float] | None = None, fresh: bool = False, jobs: int = 1
+) -> State[Any]:
+    """Run iterations on a lab until its budget is spent; an open campaign goes on.
+
+    Args:
+        lab: Folder of the lab, with its lab.toml.
+        budget: Bounds that replace those of lab.toml: iterations, hours, cost_usd, target, plateau, crashes.
+        fresh: Begin a new campaign whose proposer does not see earlier ideas.
+        jobs: Iterations at a time.
+    """
+    async with AsyncExitStack() as stack:
+        this = await stack.enter_async_context(open_campaign(Lab.open(Path(lab)), Plan(budget or {}, fresh)))
+        board = await stack.enter_async_context(Board(this, flow_run.get_id()))
+        stack.enter_context(subscribed(board))
+        stack.enter_context(tags("lab", f"lab:{this.lab.name}", f"campaign:{this.number}"))
+        await stack.enter_async_context(watching(flow_run.get_id(), this.stop))
+        await asyncio.gather(*(_slot(this) for _ in range(jobs)))
+    return (Completed if this.finished else Cancelled)(message=this.stop_reason)
+
+
+async def _slot(this: Campaign) -> None:
+    """Run one iteration after the other; what breaks one stops the campaign, and no verdict is lost."""
+    while (number := this.next_number()) is not None:
+        try:
+            await iteration(str(this.lab.config.folder), number)
+        except BaseException as error:
+            this.stop(f"{type(error).__name__}: {error}")
+            raise

@@ -1,0 +1,29 @@
+"""The way of one idea from proposal to verdict."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prefect import flow
+from prefect.states import Cancelled, Completed, State
+
+from lab_plugin.campaign import Interrupted
+from lab_plugin.flows.tasks import decide, evaluate, execute, propose
+
+
+@flow(name="iteration", flow_run_name="{number:04d}", persist_result=False)
+async def iteration(lab: str, number: int) -> State[Any]:
+    """Propose one idea, run it, score it, and keep or revert it.
+
+    Args:
+        lab: Folder of the lab on which this process runs a campaign.
+        number: The idea's number.
+    """
+    try:
+        idea = await propose(lab, number)
+        runs = await execute(lab, idea)
+        scores = await evaluate(lab, idea, runs)
+        verdict = await decide(lab, idea, runs, scores)
+    except Interrupted as interruption:
+        return Cancelled(message=str(interruption))
+    return Completed(name=verdict.verdict.capitalize(), message=verdict.reason)

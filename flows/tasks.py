@@ -1,0 +1,93 @@
+"""The four steps of an iteration as Prefect tasks; each calls the domain and says what came of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from prefect import get_run_logger, task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State, TaskRun
+from prefect.runtime import flow_run
+from prefect.tasks import Task
+
+from lab_plugin.campaign import PointRun, running
+from lab_plugin.errors import SandboxUnavailable
+from lab_plugin.idea import Idea
+from lab_plugin.ledger import VerdictRecord
+from lab_plugin.scorer import Score, clean
+
+_LOG_LINES = 40
+_RETRIES = 2
+
+
+async def _infrastructure_failed(task: Task[Any, Any], run: TaskRun, state: State[Any]) -> bool:
+    """Retry when the sandbox broke; what a candidate does wrong is no failure of the task."""
+    try:
+        await state.aresult()
+    except SandboxUnavailable:
+        return True
+    except Exception:  # noqa: BLE001 - whatever else went wrong is not for a retry to judge
+        return False
+    return False
+
+
+@task(cache_policy=NO_CACHE, persist_result=False)
+async def propose(lab: str, number: int) -> Idea:
+    """Ask the proposer for one idea and commit it."""
+    idea = await running(lab).propose(number)
+    get_run_logger().info("%s, from %s", clean(idea.title), idea.parent[:12])
+    return idea
+
+
+@task(
+    cache_policy=NO_CACHE,
+    persist_result=False,
+    retries=_RETRIES,
+    retry_delay_seconds=1,
+    retry_condition_fn=_infrastructure_failed,
+)
+async def execute(lab: str, idea: Idea) -> tuple[PointRun, ...]:
+    """Run the candidate in the sandbox, once per point."""
+    runs = await running(lab).execute(idea)
+    for run in runs:
+        _log(run.trial.folder / "candidate")
+    return runs
+
+
+@task(
+    cache_policy=NO_CACHE,
+    persist_result=False,
+    retries=_RETRIES,
+    retry_delay_seconds=1,
+    retry_condition_fn=_infrastructure_failed,
+)
+async def evaluate(lab: str, idea: Idea, runs: tuple[PointRun, ...]) -> tuple[Score, ...]:
+    """Score the outputs in a sandbox of its own."""
+    scores = await running(lab).evaluate(idea, runs)
+    for run in runs:
+        _log(run.trial.folder / "scorer")
+    return scores
+
+
+@task(cache_policy=NO_CACHE, persist_result=False)
+async def decide(
+    lab: str, idea: Idea, runs: tuple[PointRun, ...], scores: tuple[Score, ...]
+) -> VerdictRecord:
+    """Keep or revert, in one git transaction."""
+    record = await running(lab).decide(idea, runs, scores, flow_run=str(flow_run.get_id() or ""))
+    get_run_logger().info("%s: %s", record.verdict, record.reason)
+    return record
+
+
+def _log(folder: Path) -> None:
+    """Put the end of a program's output into the flow run's log, cleaned."""
+    for stream in ("stdout", "stderr"):
+        path = folder / f"{stream}.log"
+        if not path.is_file() or not path.stat().st_size:
+            continue
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - 8_000))
+            lines = file.read().decode("utf-8", "replace").splitlines()[-_LOG_LINES:]
+        text = "\n".join(clean(line) for line in lines)
+        get_run_logger().info("%s %s:\n%s", folder.name, stream, text)

@@ -1,0 +1,245 @@
+"""One campaign: who holds the lab, what is left to do, and the four steps of every idea."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import time
+from collections.abc import Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from lab_plugin import events
+from lab_plugin.budget import Budget, Spent, exhausted
+from lab_plugin.campaign._evidence import EvidenceDesk
+from lab_plugin.campaign._history import outcomes_of
+from lab_plugin.campaign._ideas import IdeaDesk
+from lab_plugin.campaign._trials import PointRun, TrialDesk
+from lab_plugin.campaign._verdicts import Clock, VerdictDesk
+from lab_plugin.epoch import snapshot_of
+from lab_plugin.errors import LabError
+from lab_plugin.idea import Idea
+from lab_plugin.lab import Lab
+from lab_plugin.ledger import OpenCampaign, VerdictRecord
+from lab_plugin.proposers import Proposer
+from lab_plugin.repository import Lease
+from lab_plugin.sandbox import Sandbox
+from lab_plugin.scorer import Score, require_equal
+
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the caller wants of a campaign.
+
+    Attributes:
+        budget: Bounds that replace those of `[budget]`, by name; also revises an open campaign.
+        fresh: Start a new campaign whose proposer does not see earlier ideas.
+    """
+
+    budget: Mapping[str, float] = field(default_factory=dict)
+    fresh: bool = False
+
+
+class Interrupted(Exception):  # noqa: N818 - it is no error: somebody asked for it
+    """The campaign was asked to stop while an idea was on its way; the idea stays open."""
+
+
+class Campaign:
+    """A campaign that this process runs. Made by `open_campaign`.
+
+    Attributes:
+        lab: The lab.
+        number: The campaign's number.
+        resumed: It was open before this process.
+    """
+
+    def __init__(
+        self, lab: Lab, view: OpenCampaign, resumed: bool, sandbox: Sandbox, lease: Lease, proposer: Proposer
+    ) -> None:
+        self.lab = lab
+        self.number = view.number
+        self.resumed = resumed
+        self._proposer = proposer
+        self._budget = Budget.from_record(dict(view.budget))
+        self._base_seconds = view.spent.seconds
+        self._began = time.monotonic()
+        self._started: dict[int, float] = {}
+        self._stopped = asyncio.Event()
+        self._stop_reason = ""
+        self._closed = False
+        record, lock = lab.require_lock()
+        self._epoch = record.epoch
+        self._lock = lock
+        pool = lab.pool()
+        self._ideas = IdeaDesk(lab, proposer, pool, lab.folder / "proposals")
+        self._trials = TrialDesk(
+            lab, lab.runner_of(sandbox, snapshot_of(lab, record), lock.terms.files), pool, lab.folder / "trials"
+        )
+        self._verdicts = VerdictDesk(lab, lease, record.digest)
+        self.evidence = EvidenceDesk(lab, lab.folder / "evidence")
+        self._left_open: list[Idea] = self._ideas.left_open()
+        self._next_number = lab.ledger.state().next_number
+        for idea in self._left_open:
+            self._next_number = max(self._next_number, idea.number + 1)
+
+    @property
+    def stop_reason(self) -> str:
+        """Why no further iteration starts; empty while one may."""
+        return self._stop_reason
+
+    @property
+    def finished(self) -> bool:
+        """Whether the budget is spent; otherwise `lab run` goes on with the campaign."""
+        return self._closed and not self._started
+
+    @property
+    def budget(self) -> Budget:
+        """The campaign's bounds."""
+        return self._budget
+
+    @property
+    def view(self) -> OpenCampaign:
+        """The campaign as the ledger has it now."""
+        view = self.lab.ledger.state().campaign
+        if view is None or view.number != self.number:
+            raise LabError(f"Campaign {self.number} was closed by somebody else.", "Run `lab run` again.")
+        return view
+
+    def next_number(self) -> int | None:
+        """The number of the next idea, or None when the campaign is over or asked to stop.
+
+        The budget is checked here, before anything is spent; iterations in flight count as spent.
+        """
+        if self._stop_reason:
+            return None
+        if reason := self._exhausted():
+            self._stop_reason = reason
+            self._closed = True
+            return None
+        if self._left_open:
+            number = self._left_open[0].number
+        else:
+            number = self._next_number
+            self._next_number += 1
+        self._started[number] = time.monotonic()
+        return number
+
+    def stop(self, reason: str) -> None:
+        """End now: running trials are killed, their ideas stay open, and `lab run` goes on with them."""
+        self._stop_reason = self._stop_reason or reason
+        self._stopped.set()
+
+    def newest(self, count: int) -> list[VerdictRecord]:
+        """The newest verdicts of this campaign, oldest first."""
+        records = list(self.lab.ledger.state().ideas.values())[-count:]
+        return [record for record in records if record.campaign == self.number]
+
+    def share_spent(self) -> float:
+        """How much of the budget is spent, 0 to 1; of the bound that is nearest."""
+        spent = self.view.spent
+        shares = [0.0]
+        if self._budget.iterations:
+            shares.append(spent.iterations / self._budget.iterations)
+        if self._budget.hours:
+            shares.append(self.seconds / 3600 / self._budget.hours)
+        if self._budget.cost_usd:
+            shares.append(spent.usd / self._budget.cost_usd)
+        return min(1.0, max(shares))
+
+    async def propose(self, number: int) -> Idea:
+        """Take up the idea that was left open under this number, or make a new one."""
+        open_idea = next((idea for idea in self._left_open if idea.number == number), None)
+        if open_idea is not None:
+            self._left_open.remove(open_idea)
+            return open_idea
+        champion = self.lab.ledger.state().champion
+        assert champion is not None
+        return await self._unless_stopped(self._ideas.propose(number, self.number, self._epoch, champion))
+
+    async def execute(self, idea: Idea) -> tuple[PointRun, ...]:
+        """Run the candidate, once per point.
+
+        Raises:
+            SandboxUnavailable: The sandbox broke; may be called again.
+        """
+        return await self._unless_stopped(self._trials.execute(idea))
+
+    async def evaluate(self, idea: Idea, runs: tuple[PointRun, ...]) -> tuple[Score, ...]:
+        """Score what the candidates left, with the scorer that was locked.
+
+        Raises:
+            LockError: The scorer changed since the lock; nothing is scored with it.
+            SandboxUnavailable: The sandbox broke; may be called again.
+        """
+        require_equal(self._lock.terms, self.lab.terms())
+        return await self._unless_stopped(self._trials.evaluate(runs))
+
+    async def decide(
+        self, idea: Idea, runs: tuple[PointRun, ...], scores: Sequence[Score], flow_run: str = ""
+    ) -> VerdictRecord:
+        """Write the verdict, gather its evidence, and tell the proposer."""
+        now = time.monotonic()
+        clock = Clock(
+            iteration=now - self._started.get(idea.number, now), campaign=self.seconds
+        )
+        record = await self._verdicts.decide(idea, runs, scores, clock, flow_run)
+        del self._started[idea.number]
+        report = await asyncio.to_thread(self.evidence.gather, record, runs)
+        shutil.rmtree(self._trials.folder_of(idea.number), ignore_errors=True)
+        for outcome in outcomes_of(record):
+            self._proposer.tell(outcome)
+        self._publish(record, report)
+        return record
+
+    @property
+    def seconds(self) -> float:
+        """Active wall seconds of the campaign, earlier processes included."""
+        return self._base_seconds + time.monotonic() - self._began
+
+    async def _unless_stopped(self, work: Coroutine[Any, Any, T]) -> T:
+        """Do a step of an idea, or end it and everything that it started when the campaign is stopped."""
+        step = asyncio.ensure_future(work)
+        stop = asyncio.ensure_future(self._stopped.wait())
+        try:
+            await asyncio.wait((step, stop), return_when=asyncio.FIRST_COMPLETED)
+            if step.done():
+                return step.result()
+            raise Interrupted(f"{self._stop_reason}; the idea stays open, `lab run` goes on with it")
+        finally:
+            stop.cancel()
+            if not step.done():
+                step.cancel()
+                await asyncio.wait((step,))
+
+    def _exhausted(self) -> str | None:
+        view = self.view
+        spent = Spent(
+            iterations=view.spent.iterations,
+            seconds=self.seconds,
+            usd=view.spent.usd,
+            crashes=view.spent.crashes,
+            since_keep=view.spent.since_keep,
+        )
+        champion = self.lab.ledger.state().champion
+        assert champion is not None
+        goal = self.lab.config.scorer.goal
+        return exhausted(self._budget, spent, champion.value, goal, len(self._started))
+
+    def _publish(self, record: VerdictRecord, report: str) -> None:
+        view = self.view
+        champion = self.lab.ledger.state().champion
+        assert champion is not None
+        events.publish(
+            events.IdeaDecided(
+                record=record,
+                report=report,
+                iterations=view.spent.iterations,
+                kept=view.kept,
+                champion=champion.value,
+                seconds=self.seconds,
+                usd=view.spent.usd,
+            )
+        )

@@ -1,0 +1,63 @@
+"""What is shown of an idea: its report, patch, logs and scorecard, kept until MLflow has them."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from lab_plugin.campaign._trials import PointRun
+from lab_plugin.lab import Lab
+from lab_plugin.ledger import VerdictRecord
+from lab_plugin.report import iteration_report
+from lab_plugin.scorer import SCORECARD
+
+_PATCH_BYTES = 256 << 10
+
+
+class EvidenceDesk:
+    """Gathers an idea's evidence in one folder per idea, and forgets it once it is mirrored.
+
+    Args:
+        lab: The lab.
+        folder: Holds one folder per idea that MLflow has not taken yet.
+    """
+
+    def __init__(self, lab: Lab, folder: Path) -> None:
+        self._lab = lab
+        self._folder = folder
+
+    def gather(self, record: VerdictRecord, runs: Sequence[PointRun]) -> str:
+        """Write the evidence of a decided idea.
+
+        Returns:
+            The report, as markdown.
+        """
+        patch = self._lab.repository.diff(record.parents[0], record.commit)[:_PATCH_BYTES]
+        report = iteration_report(record, self._lab.config.scorer.metric, patch)
+        target = self._folder / f"{record.number:04d}"
+        shutil.rmtree(target, ignore_errors=True)
+        target.mkdir(parents=True)
+        (target / "patch.diff.txt").write_text(patch, "utf-8", "surrogateescape")
+        (target / "report.md").write_text(report, "utf-8", "replace")
+        run = next((run for run in runs if run.execution is not None and run.trial is not None), None)
+        if run is not None:
+            for program in ("candidate", "scorer"):
+                for stream in ("stdout", "stderr"):
+                    _keep(run.trial.folder / program / f"{stream}.log", target / f"{program}.{stream}.log")
+            _keep(run.trial.folder / "scorer" / "outputs" / SCORECARD, target / SCORECARD)
+        return report
+
+    def of(self, record: VerdictRecord) -> dict[str, Path]:
+        """Artifact name -> file, of an idea whose evidence is still here."""
+        folder = self._folder / f"{record.number:04d}"
+        return {path.name: path for path in sorted(folder.glob("*"))} if folder.is_dir() else {}
+
+    def forget(self, record: VerdictRecord) -> None:
+        """Remove the evidence of an idea that is mirrored."""
+        shutil.rmtree(self._folder / f"{record.number:04d}", ignore_errors=True)
+
+
+def _keep(source: Path, target: Path) -> None:
+    if source.is_file() and source.stat().st_size:
+        shutil.move(source, target)

@@ -1,0 +1,218 @@
+"""Opening a campaign: take the lab, go on with what a dead process left, or begin anew; and let go of it."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+
+from lab_plugin import events
+from lab_plugin.budget import Budget
+from lab_plugin.campaign._campaign import Campaign, Plan
+from lab_plugin.campaign._history import outcomes
+from lab_plugin.errors import LabError, RepositoryError
+from lab_plugin.lab import Lab
+from lab_plugin.ledger import CampaignRecord, OpenCampaign
+from lab_plugin.mirroring import mirroring
+from lab_plugin.proposers import Proposer, Setup, open_proposer
+from lab_plugin.repository import Lease, RefChange
+from lab_plugin.sandbox import Sandbox, warning
+from lab_plugin.timestamps import utc_now
+
+HEARTBEAT_SECONDS = 20.0
+_running: dict[str, Campaign] = {}
+
+
+def running(lab: str) -> Campaign:
+    """The campaign that this process runs on a lab.
+
+    Args:
+        lab: The lab's folder.
+
+    Raises:
+        LabError: There is none.
+    """
+    try:
+        return _running[lab]
+    except KeyError:
+        raise LabError(f"This process runs no campaign on {lab}.", "Start one with `lab run`.") from None
+
+
+@asynccontextmanager
+async def open_campaign(lab: Lab, plan: Plan) -> AsyncIterator[Campaign]:
+    """Hold the lab for as long as the context lasts.
+
+    An open campaign goes on with its budget and its open ideas; otherwise a new one is opened. Leaving the
+    context closes the campaign when its budget is spent, and always lets the lab go.
+
+    Raises:
+        LeaseHeld: Another campaign holds the lab.
+        LockError: The lab is not locked, or the scorer changed.
+        ProposerError: The strategy is unknown or misconfigured.
+    """
+    async with AsyncExitStack() as stack:
+        stack.callback(lab.close)
+        lab.require_lock()
+        sandbox = lab.sandbox()
+        stack.push_async_callback(sandbox.close)
+        await sandbox.probe()
+        lease = stack.enter_context(Lease.acquire(lab.repository, lab.lease_ref, "lab run"))
+        _sweep(lab)
+        before = lab.ledger.state().campaign
+        view = _begin(lab, plan, lease)
+        resumed = before is not None and before.number == view.number
+        campaign = Campaign(lab, view, resumed, sandbox, lease, _proposer(lab, sandbox, view))
+        stack.enter_context(_registered(campaign))
+        mirror = stack.enter_context(mirroring(lab))
+        stack.enter_context(events.subscribed(lambda event: mirror.notify()))
+        await stack.enter_async_context(_beating(lease, campaign))
+        stack.callback(_end, campaign, lease)
+        _announce(campaign, sandbox)
+        yield campaign
+
+
+@contextmanager
+def _registered(campaign: Campaign) -> Iterator[None]:
+    key = str(campaign.lab.config.folder)
+    _running[key] = campaign
+    try:
+        yield
+    finally:
+        del _running[key]
+
+
+def _begin(lab: Lab, plan: Plan, lease: Lease) -> OpenCampaign:
+    """Append what opens, revises or replaces the campaign; nothing when it simply goes on."""
+    state = lab.ledger.state()
+    view = state.campaign
+    if view is not None and plan.fresh:
+        _append(lab, lease, _record(lab, view, "closed", "replaced by a fresh campaign"))
+        view = None
+    if view is None:
+        number = state.next_campaign
+        budget = {**_configured(lab), **plan.budget}
+        history_from = state.next_number - 1 if plan.fresh else 0
+        record = CampaignRecord(
+            at=utc_now(),
+            campaign=number,
+            event="opened",
+            strategy=lab.config.strategy.name,
+            fresh=plan.fresh,
+            history_from=history_from,
+            budget=budget,
+        )
+        _append(lab, lease, record)
+    elif plan.budget and {**view.budget, **plan.budget} != dict(view.budget):
+        revised = _record(lab, view, "revised", "budget given anew")
+        _append(lab, lease, revised.model_copy(update={"budget": {**view.budget, **plan.budget}}))
+    opened = lab.ledger.state().campaign
+    assert opened is not None
+    return opened
+
+
+def _configured(lab: Lab) -> dict[str, float]:
+    budget = lab.config.budget
+    return Budget(
+        iterations=budget.iterations,
+        hours=budget.hours,
+        cost_usd=budget.cost_usd,
+        target=budget.target,
+        plateau=budget.plateau,
+        crashes=budget.crashes,
+    ).to_record()
+
+
+def _record(lab: Lab, view: OpenCampaign, event: str, reason: str, seconds: float = 0.0) -> CampaignRecord:
+    return CampaignRecord(
+        at=utc_now(),
+        campaign=view.number,
+        event=event,  # type: ignore[arg-type]
+        strategy=view.strategy,
+        fresh=view.fresh,
+        history_from=view.history_from,
+        budget=dict(view.budget),
+        reason=reason,
+        seconds=seconds or view.spent.seconds,
+    )
+
+
+def _append(lab: Lab, lease: Lease, record: CampaignRecord) -> None:
+    fence = RefChange(lab.lease_ref, lease.oid, lease.oid)
+    lab.ledger.append(record, candidate=None, changes=[fence])
+
+
+def _proposer(lab: Lab, sandbox: Sandbox, view: OpenCampaign) -> Proposer:
+    config = lab.config
+    space = config.search_space.parameters if config.search_space else {}
+    setup = Setup(
+        settings=config.strategy.settings,
+        space=space,
+        goal=config.scorer.goal,
+        sandbox=sandbox,
+        writable=lab.candidate_paths(),
+        directory=lab.directory,
+        seed=config.strategy.seed,
+    )
+    proposer = open_proposer(config.strategy.name, setup)
+    state = lab.ledger.state()
+    assert state.lock is not None
+    for outcome in outcomes(state.ideas.values(), state.lock.epoch, view.history_from):
+        proposer.tell(outcome)
+    return proposer
+
+
+def _sweep(lab: Lab) -> None:
+    """Remove what a dead campaign was working on; its open ideas start again from git."""
+    for folder in ("trials", "proposals"):
+        shutil.rmtree(lab.folder / folder, ignore_errors=True)
+    for path in lab.folder.glob("rescore-*"):
+        shutil.rmtree(path, ignore_errors=True)
+
+
+@asynccontextmanager
+async def _beating(lease: Lease, campaign: Campaign) -> AsyncIterator[None]:
+    """Renew the lease in the background; a campaign that lost it stops."""
+
+    async def beat() -> None:
+        while True:
+            await asyncio.sleep(HEARTBEAT_SECONDS)
+            try:
+                lease.heartbeat()
+            except RepositoryError as error:
+                campaign.stop(error.message)
+                return
+
+    task = asyncio.create_task(beat())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+def _announce(campaign: Campaign, sandbox: Sandbox) -> None:
+    view = campaign.view
+    champion = campaign.lab.ledger.state().champion
+    assert champion is not None
+    events.publish(
+        events.CampaignOpened(
+            campaign=campaign.number,
+            resumed=campaign.resumed,
+            iterations=view.spent.iterations,
+            total=campaign.budget.iterations,
+            champion=champion.value,
+            sandbox=sandbox.kind,
+            warning=warning(sandbox.kind),
+        )
+    )
+
+
+def _end(campaign: Campaign, lease: Lease) -> None:
+    if campaign.finished:
+        record = _record(campaign.lab, campaign.view, "closed", campaign.stop_reason, campaign.seconds)
+        _append(campaign.lab, lease, record)
+    events.publish(
+        events.CampaignEnded(campaign.number, campaign.stop_reason or "stopped", campaign.finished)
+    )

@@ -1,0 +1,132 @@
+"""Running the points of an idea, and answering from the ledger what was run before."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab_plugin.campaign._ideas import trial_params
+from lab_plugin.idea import Idea
+from lab_plugin.lab import Lab
+from lab_plugin.ledger import State
+from lab_plugin.repository import WorkspacePool
+from lab_plugin.sandbox import Execution
+from lab_plugin.scorer import Score, Trial, TrialRunner
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A score that the ledger has already, for a tree that was scored before.
+
+    Attributes:
+        number: The idea that was scored; 0 for the commit that the lock scored.
+        score: What came of it, with no seconds.
+    """
+
+    number: int
+    score: Score
+
+
+@dataclass(frozen=True)
+class PointRun:
+    """One point on its way: it ran, or the ledger answers for it.
+
+    Attributes:
+        trial: Folder, parameters and seed.
+        execution: What the candidate did; None when answered.
+        answer: Set when the point need not run.
+    """
+
+    trial: Trial
+    execution: Execution | None = None
+    answer: Answer | None = None
+
+
+class TrialDesk:
+    """Runs the trials of ideas in pooled workspaces.
+
+    Args:
+        lab: The lab.
+        runner: Runs one trial.
+        pool: Workspaces.
+        folder: One folder per idea is made here and belongs to the idea until its verdict.
+    """
+
+    def __init__(self, lab: Lab, runner: TrialRunner, pool: WorkspacePool, folder: Path) -> None:
+        self._lab = lab
+        self._runner = runner
+        self._pool = pool
+        self._folder = folder
+
+    def folder_of(self, number: int) -> Path:
+        """Where all that comes of an idea's trials lies until its verdict."""
+        return self._folder / f"{number:04d}"
+
+    async def execute(self, idea: Idea) -> tuple[PointRun, ...]:
+        """Run the candidate once per point; an idea with a fault runs nothing.
+
+        Raises:
+            SandboxUnavailable: The sandbox broke; may be called again.
+        """
+        if idea.fault is not None:
+            return ()
+        shutil.rmtree(self.folder_of(idea.number), ignore_errors=True)
+        return tuple([await self._execute(idea, index) for index in range(len(idea.points))])
+
+    async def evaluate(self, runs: tuple[PointRun, ...]) -> tuple[Score, ...]:
+        """Score what the candidates left, point by point.
+
+        Raises:
+            SandboxUnavailable: The sandbox broke; may be called again.
+        """
+        scores = []
+        for run in runs:
+            if run.answer is not None:
+                scores.append(run.answer.score)
+            elif run.execution is not None:
+                scores.append(await self._runner.evaluate(run.trial, run.execution))
+        return tuple(scores)
+
+    async def _execute(self, idea: Idea, index: int) -> PointRun:
+        point = idea.points[index]
+        trial = self._trial(idea, index, Path())
+        answer = find_answer(self._lab, self._lab.ledger.state(), point.tree)
+        if answer is not None:
+            return PointRun(trial, answer=answer)
+        trial.folder.mkdir(parents=True)
+        workspace = await asyncio.to_thread(self._pool.acquire, point.tree)
+        try:
+            trial = self._trial(idea, index, workspace.path)
+            return PointRun(trial, execution=await self._runner.execute(trial))
+        finally:
+            self._pool.release(workspace)
+
+    def _trial(self, idea: Idea, index: int, workspace: Path) -> Trial:
+        return Trial(
+            name=f"{self._lab.name}-{idea.number:04d}-{index}",
+            idea=f"{idea.number:04d}",
+            workspace=workspace,
+            folder=self.folder_of(idea.number) / str(index),
+            params=trial_params(self._lab, idea.points[index]),
+            seed=self._lab.config.decision.seed,
+        )
+
+
+def find_answer(lab: Lab, state: State, tree: str) -> Answer | None:
+    """What the ledger says of a tree in this epoch; None when it was never scored."""
+    lock = state.lock
+    if lock is not None and lab.repository.tree_of(lock.commit) == tree:
+        return Answer(0, Score(status="scored", value=lock.value, metrics=lock.metrics))
+    record = state.find_tree(tree)
+    if record is None:
+        return None
+    point = next((point for point in record.points if point.tree == tree), None)
+    if point is not None:
+        score = Score(status=point.status, reason=point.reason, value=point.value, metrics=point.metrics)
+        return Answer(record.number, score)
+    status = "scored" if record.value is not None else record.verdict
+    assert status in ("scored", "crashed", "rejected")
+    score = Score(status=status, reason=record.reason, value=record.value, metrics=record.metrics)  # type: ignore[arg-type]
+    return Answer(record.number, score)

@@ -1,0 +1,208 @@
+"""From scores to a verdict: decided against the champion of the moment, written as one transaction."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from lab_plugin.campaign._trials import PointRun
+from lab_plugin.decision import open_rule
+from lab_plugin.errors import RefConflict, RepositoryError
+from lab_plugin.idea import Idea
+from lab_plugin.lab import Lab
+from lab_plugin.ledger import Champion, Point, VerdictRecord, Word
+from lab_plugin.repository import Lease, RefChange
+from lab_plugin.scorer import Score
+from lab_plugin.timestamps import utc_now
+
+_TRIES = 5
+_REASON = 2_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clock:
+    """Times that a verdict carries, in seconds.
+
+    Attributes:
+        iteration: From the start of the proposal to the verdict.
+        campaign: Active time of the campaign.
+    """
+
+    iteration: float
+    campaign: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Ruling:
+    """The part of a record that the decision makes."""
+
+    verdict: Word
+    reason: str
+    value: float | None = None
+    metrics: dict[str, float] = field(default_factory=dict)
+    champion_value: float | None = None
+    difference: float | None = None
+
+
+class VerdictDesk:
+    """Makes verdicts, one at a time.
+
+    Args:
+        lab: The lab.
+        lease: This campaign's lease; every verdict is void without it.
+        digest: The lock's digest.
+    """
+
+    def __init__(self, lab: Lab, lease: Lease, digest: str) -> None:
+        self._lab = lab
+        self._lease = lease
+        self._digest = digest
+        config = lab.config
+        self._rule = open_rule(config.decision.policy, config.scorer.goal, config.decision.min_improvement)
+        self._one_at_a_time = asyncio.Lock()
+
+    async def decide(
+        self, idea: Idea, runs: Sequence[PointRun], scores: Sequence[Score], clock: Clock, flow_run: str
+    ) -> VerdictRecord:
+        """Decide an idea and append the verdict to the ledger.
+
+        On a keep the champion moves in the same transaction. When another writer came first, the idea is
+        decided again against the champion that is there now.
+
+        Raises:
+            RepositoryError: The lease was lost, or git refuses.
+        """
+        async with self._one_at_a_time:
+            for _ in range(_TRIES):
+                record = self._record(idea, runs, scores, clock, flow_run)
+                try:
+                    await asyncio.to_thread(self._append, idea, record)
+                    return record
+                except RefConflict:
+                    self._lease.require()
+            raise RepositoryError(
+                f"The verdict of idea {idea.number} could not be written: its refs keep moving.",
+                "Look who else writes to this repository, then run `lab run` again; the idea is kept open.",
+            )
+
+    def _append(self, idea: Idea, record: VerdictRecord) -> None:
+        lab = self._lab
+        changes = [
+            RefChange(lab.lease_ref, self._lease.oid, self._lease.oid),
+            RefChange(f"refs/heads/{record.branch}", record.commit, ""),
+            RefChange(lab.open_prefix + idea.name, None, idea.commit),
+        ]
+        if record.verdict == "kept":
+            changes.append(RefChange(lab.best_ref, record.commit, self._champion().commit))
+        lab.ledger.append(record, candidate=record.commit, changes=changes)
+
+    def _record(
+        self, idea: Idea, runs: Sequence[PointRun], scores: Sequence[Score], clock: Clock, flow_run: str
+    ) -> VerdictRecord:
+        champion = self._champion()
+        best = self._best(scores)
+        ruling = self._rule_on(idea, runs, scores, best, champion)
+        point = idea.points[best]
+        seconds = sum(score.seconds for score in scores)
+        first = scores[0] if scores else Score(status="rejected")
+        answered = [run.answer.number for run in runs if run.answer is not None]
+        return VerdictRecord(
+            at=utc_now(),
+            number=idea.number,
+            slug=idea.slug,
+            branch=self._lab.branch(idea.name),
+            campaign=idea.campaign,
+            epoch=idea.epoch,
+            strategy=idea.strategy,
+            hypothesis=idea.title if not idea.hypothesis else f"{idea.title}: {idea.hypothesis}",
+            commit=self._commit(idea, best),
+            tree=point.tree,
+            parents=(idea.parent,),
+            verdict=ruling.verdict,
+            reason=ruling.reason[:_REASON],
+            value=ruling.value,
+            metrics=ruling.metrics,
+            champion_value=ruling.champion_value,
+            difference=ruling.difference,
+            params=point.params,
+            points=_points(idea, scores) if len(idea.points) > 1 else (),
+            duplicate_of=answered[0] if len(answered) == len(idea.points) else None,
+            seed=self._lab.config.decision.seed,
+            digest=self._digest,
+            sandbox=first.sandbox,
+            guarantees=first.guarantees,
+            seconds=seconds,
+            orchestration_seconds=max(0.0, clock.iteration - seconds),
+            campaign_seconds=clock.campaign,
+            usd=idea.usd,
+            flow_run=flow_run,
+        )
+
+    def _rule_on(
+        self,
+        idea: Idea,
+        runs: Sequence[PointRun],
+        scores: Sequence[Score],
+        best: int,
+        champion: Champion,
+    ) -> _Ruling:
+        if idea.fault is not None:
+            return _Ruling(verdict=idea.fault.verdict, reason=idea.fault.reason)
+        score, answer = scores[best], runs[best].answer
+        origin = ""
+        if answer is not None:
+            twin = f"idea {answer.number}" if answer.number else "the baseline"
+            origin = f"duplicate of {twin}, not run again; "
+        if score.status != "scored" or score.value is None:
+            return _Ruling(verdict=_failure(score), reason=origin + score.reason)
+        comparison = self._rule.compare(score.value, champion.value)
+        verdict, reason = comparison.verdict, comparison.reason
+        if len(idea.points) > 1:
+            reason = f"best of {len(idea.points)} points is {reason}"
+        return _Ruling(
+            verdict=verdict,
+            reason=origin + reason,
+            value=score.value,
+            metrics=dict(score.metrics),
+            champion_value=champion.value,
+            difference=comparison.difference,
+        )
+
+    def _best(self, scores: Sequence[Score]) -> int:
+        sign = 1 if self._lab.config.scorer.goal == "maximize" else -1
+        values = [(sign * score.value, -index) for index, score in enumerate(scores) if score.value is not None]
+        return -max(values)[1] if values else 0
+
+    def _commit(self, idea: Idea, best: int) -> str:
+        if best == 0:
+            return idea.commit
+        message = idea.message(self._lab.name)
+        return self._lab.repository.commit(idea.points[best].tree, [idea.parent], message)
+
+    def _champion(self) -> Champion:
+        champion = self._lab.ledger.state().champion
+        if champion is None:
+            raise RepositoryError(f"The lab {self._lab.name} has no champion.", "Run `lab lock`.")
+        return champion
+
+
+def _failure(score: Score) -> Word:
+    return "crashed" if score.status == "crashed" else "rejected"
+
+
+def _points(idea: Idea, scores: Sequence[Score]) -> tuple[Point, ...]:
+    points: list[Point] = []
+    for planned, score in zip(idea.points, scores, strict=True):
+        fields: dict[str, Any] = {"tree": planned.tree, "params": planned.params, "status": score.status}
+        points.append(
+            Point(
+                **fields,
+                value=score.value,
+                reason=score.reason[:_REASON],
+                seconds=score.seconds,
+                metrics=dict(score.metrics),
+            )
+        )
+    return tuple(points)

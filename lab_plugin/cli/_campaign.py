@@ -1,0 +1,90 @@
+"""`lab run`, `lab status` and `lab results`: the campaign and what it found."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from lab_plugin.cli._options import JsonOption, LabOption, number, opened, print_json, print_table
+
+
+def run(
+    iterations: Annotated[
+        int | None, typer.Option("-n", "--iterations", min=0, help="Ideas of this campaign, in all.")
+    ] = None,
+    jobs: Annotated[int, typer.Option("-j", "--jobs", min=1, max=256, help="Iterations in parallel.")] = 1,
+    hours: Annotated[float | None, typer.Option(min=0.0, help="Active hours of this campaign.")] = None,
+    target: Annotated[float | None, typer.Option(help="Stop when the champion is this good.")] = None,
+    plateau: Annotated[
+        int | None, typer.Option(min=1, help="Stop after so many iterations without a keep.")
+    ] = None,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="A new campaign whose proposer sees no earlier idea.")
+    ] = False,
+    lab: LabOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Run a campaign, or go on with the open one. Ctrl-C ends it cleanly; `lab run` again goes on."""
+    from lab_plugin.cli._runner import run_campaign
+    from lab_plugin.summary import results_document, summary
+
+    given = {"iterations": iterations, "hours": hours, "target": target, "plateau": plateau}
+    budget = {name: float(value) for name, value in given.items() if value is not None}
+    with opened(lab) as this:
+        ending = run_campaign(this, budget, fresh=fresh, jobs=jobs, quiet=as_json)
+        if as_json:
+            print_json({**results_document(this), "ended": ending.reason, "closed": ending.closed})
+        else:
+            print(summary(this))
+            if not ending.closed:
+                print(f"Stopped: {ending.reason}. The campaign is open; `lab run` goes on with it.")
+    if ending.interrupted:
+        raise typer.Exit(130)
+
+
+def status(lab: LabOption = None, as_json: JsonOption = False) -> None:
+    """The champion, the campaign, its budget, and how to open both UIs."""
+    from lab_plugin.summary import status_document, summary
+
+    with opened(lab) as this:
+        if as_json:
+            print_json(status_document(this))
+        else:
+            print(summary(this))
+
+
+def results(
+    last: Annotated[int, typer.Option(min=0, help="Only the newest so many; 0 for all.")] = 0,
+    best: Annotated[bool, typer.Option("--best", help="Sorted by the metric, best first.")] = False,
+    lab: LabOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Every idea with its verdict."""
+    from lab_plugin.summary import results_document
+
+    with opened(lab) as this:
+        document = results_document(this)
+        sign = 1 if this.config.scorer.goal == "maximize" else -1
+    ideas = document["ideas"]
+    if best:
+        ideas = sorted(
+            ideas, key=lambda idea: (idea["value"] is None, -sign * (idea["value"] or 0), idea["number"])
+        )
+    ideas = ideas[:last] if best and last else ideas[-last:] if last else ideas
+    if as_json:
+        print_json({**document, "ideas": ideas})
+        return
+    header = ("idea", "verdict", document["metric"], "difference", "seconds", "title")
+    rows = [
+        (
+            f"{idea['number']:04d}",
+            idea["verdict"],
+            number(idea["value"]),
+            number(idea["difference"]),
+            f"{idea['seconds']:.2f}",
+            str(idea["title"])[:60],
+        )
+        for idea in ideas
+    ]
+    print_table(header, rows)

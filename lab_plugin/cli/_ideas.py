@@ -1,0 +1,73 @@
+"""`lab show`, `lab diff` and `lab verify`: one idea from close by."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+from lab_plugin.cli._options import JsonOption, LabOption, opened, print_json
+
+IdeaArgument = Annotated[str, typer.Argument(metavar="IDEA", help="Its number, branch, or commit; or 'best'.")]
+
+
+def show(idea: IdeaArgument, lab: LabOption = None, as_json: JsonOption = False) -> None:
+    """What was tried, what came of it, and why it was kept or not."""
+    from lab_plugin.lookup import find_idea
+    from lab_plugin.report import iteration_report
+
+    with opened(lab) as this:
+        record = find_idea(this, idea)
+        if as_json:
+            print_json(record.model_dump(mode="json"))
+            return
+        patch = this.repository.diff(record.parents[0], record.commit)
+        print(iteration_report(record, this.config.scorer.metric, patch), end="")
+
+
+def diff(
+    idea: IdeaArgument,
+    against: Annotated[str, typer.Option(metavar="REV", help="Instead of the idea's parent.")] = "",
+    lab: LabOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """The idea's change to its parent."""
+    from lab_plugin.lookup import find_idea
+
+    with opened(lab) as this:
+        record = find_idea(this, idea)
+        base = this.repository.resolve(against) if against else record.parents[0]
+        patch = this.repository.diff(base, record.commit)
+    if as_json:
+        print_json({"number": record.number, "base": base, "commit": record.commit, "diff": patch})
+    else:
+        print(patch, end="")
+
+
+def verify(
+    idea: Annotated[
+        str, typer.Argument(metavar="[IDEA]", help="Score this idea again; without it, check the ledger.")
+    ] = "",
+    lab: LabOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Prove the ledger, or one idea: scored again from git alone, with its epoch's scorer."""
+    from lab_plugin.verification import verify_idea, verify_ledger
+
+    with opened(lab) as this:
+        problems = verify_ledger(this)
+        rerun = asyncio.run(verify_idea(this, idea)) if idea else None
+        count = len(this.ledger.records())
+    ok = not problems and (rerun is None or rerun.equal)
+    if as_json:
+        print_json({"ok": ok, "records": count, "problems": problems, "rerun": rerun and vars(rerun)})
+    else:
+        for problem in problems:
+            print(f"FAIL  {problem}")
+        if not problems:
+            print(f"ok    the ledger: {count} records, every link and ref agrees")
+        if rerun is not None:
+            print(f"{'ok  ' if rerun.equal else 'FAIL'}  idea {rerun.number}: {rerun.explanation}")
+    if not ok:
+        raise typer.Exit(1)

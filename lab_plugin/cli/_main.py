@@ -1,0 +1,76 @@
+"""The program's door: its commands, and the one place where an error becomes a message and an exit status."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Annotated
+
+import typer
+
+from lab_plugin import __version__
+from lab_plugin.cli import _campaign, _ideas, _setup, _upkeep
+from lab_plugin.errors import LabError
+
+app = typer.Typer(
+    name="lab",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help="Run attempts at a better number while you sleep, and keep what is really better.",
+)
+
+for command in (
+    _setup.init,
+    _setup.check,
+    _setup.lock,
+    _campaign.run,
+    _campaign.status,
+    _campaign.results,
+    _ideas.show,
+    _ideas.diff,
+    _ideas.verify,
+    _upkeep.sync,
+    _upkeep.merge,
+    _upkeep.clean,
+):
+    app.command()(command)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"prefect-lab {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Options before a command."""
+
+
+def main() -> None:
+    """Run the program; exits with 1 on a LabError, 130 on Ctrl-C, 2 on wrong usage."""
+    try:
+        app()
+    except LabError as error:
+        _report(error)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(141)
+
+
+def _report(error: LabError) -> None:
+    if "--json" in sys.argv:
+        print(json.dumps({"error": {"message": error.message, "remedy": error.remedy}}), file=sys.stderr)
+        return
+    print(f"error: {error.message}", file=sys.stderr)
+    if error.remedy:
+        print(f"remedy: {error.remedy}", file=sys.stderr)

@@ -1,0 +1,50 @@
+"""What every command takes, and how it answers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from lab_plugin.lab import Lab
+
+LabOption = Annotated[
+    Path | None,
+    typer.Option("--lab", metavar="PATH", help="The lab's folder or lab.toml (default: the nearest upwards)."),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@contextmanager
+def opened(path: Path | None) -> Iterator[Lab]:
+    """The lab at a path, closed afterwards."""
+    from lab_plugin.lab import Lab
+
+    lab = Lab.open(path)
+    try:
+        yield lab
+    finally:
+        lab.close()
+
+
+def print_json(value: Any) -> None:
+    """Print a value as one JSON document."""
+    print(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print left-aligned columns, as wide as their longest cell."""
+    table = [header, *rows]
+    widths = [max(len(row[index]) for row in table) for index in range(len(header))]
+    for row in table:
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def number(value: float | None) -> str:
+    """A value as people read it; "-" where there is none."""
+    return "-" if value is None else f"{value:.6g}"

@@ -1,0 +1,89 @@
+"""Running a campaign from the terminal: its API, its progress, and a clean end on Ctrl-C."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from contextlib import suppress
+from dataclasses import dataclass
+
+from lab_plugin.cli._progress import Progress
+from lab_plugin.errors import LabError
+from lab_plugin.events import CampaignEnded, Event, subscribed
+from lab_plugin.lab import Lab
+from lab_plugin.serving import Serving, serving
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a campaign left this process.
+
+    Attributes:
+        reason: Why it stopped.
+        closed: Its budget is spent.
+        interrupted: A signal ended it.
+    """
+
+    reason: str
+    closed: bool
+    interrupted: bool
+
+
+def run_campaign(lab: Lab, budget: dict[str, float], fresh: bool, jobs: int, quiet: bool) -> Ending:
+    """Run the campaign flow in this process until it ends.
+
+    Raises:
+        LabError: What stopped it, when it was not its budget and nobody asked.
+    """
+    lab.require_lock()
+    ended: list[CampaignEnded] = []
+
+    def keep_ending(event: Event) -> None:
+        if isinstance(event, CampaignEnded):
+            ended.append(event)
+
+    with Progress(lab.config.scorer.metric, quiet) as progress:
+        with serving(lab.home) as api, subscribed(progress), subscribed(keep_ending):
+            interrupted = asyncio.run(_run(lab, budget, fresh, jobs, api, progress))
+    if not ended:
+        return Ending("interrupted before the campaign began", False, interrupted)
+    return Ending(ended[-1].reason, ended[-1].closed, interrupted)
+
+
+async def _run(
+    lab: Lab, budget: dict[str, float], fresh: bool, jobs: int, api: Serving, progress: Progress
+) -> bool:
+    """Run the flow; returns whether a signal ended it."""
+    from lab_plugin.campaign import running
+    from lab_plugin.flows.campaign import campaign
+
+    folder = str(lab.config.folder)
+    interrupted = False
+    task = asyncio.ensure_future(campaign(folder, budget, fresh, jobs, return_state=True))
+
+    def stop() -> None:
+        nonlocal interrupted
+        interrupted = True
+        progress.note("stopping: running trials are ended, their ideas stay open")
+        try:
+            running(folder).stop("interrupted")
+        except LabError:
+            task.cancel()
+
+    loop = asyncio.get_running_loop()
+    for number in _SIGNALS:
+        loop.add_signal_handler(number, stop)
+    keeper = asyncio.ensure_future(api.local.keep()) if api.local else None
+    try:
+        with suppress(asyncio.CancelledError):
+            state = await task
+            if state.is_failed() or state.is_crashed():
+                await state.aresult()
+    finally:
+        if keeper is not None:
+            keeper.cancel()
+        for number in _SIGNALS:
+            loop.remove_signal_handler(number)
+    return interrupted

@@ -1,0 +1,143 @@
+"""What pydantic finds wrong with a table, in the words of `lab.toml`."""
+
+from __future__ import annotations
+
+import difflib
+import reprlib
+from collections.abc import Iterable, Mapping
+
+from pydantic_core import ErrorDetails
+
+from lab_plugin.config._space import CategoricalParameter, FloatParameter, IntParameter, Table
+from lab_plugin.toml import Place
+
+_PARAMETERS: dict[str, type[Table]] = {
+    "int": IntParameter,
+    "float": FloatParameter,
+    "categorical": CategoricalParameter,
+}
+_LATER = {
+    ("tiers",),
+    ("gates",),
+    ("proposer",),
+    ("proposers",),
+    ("reviewers",),
+    ("scorer", "holdout"),
+    ("decision", "guards"),
+    ("decision", "prefer"),
+}
+_TYPES = {
+    "string_type": "a string",
+    "int_type": "a whole number",
+    "float_type": "a number",
+    "bool_type": "true or false",
+    "tuple_type": 'a list, such as ["a", "b"]',
+}
+
+
+def label(place: Place) -> str:
+    """A place as it is said: `candidate.paths[1]`."""
+    text = ""
+    for part in place:
+        text += f"[{part}]" if isinstance(part, int) else f".{_short(part)}" if text else _short(part)
+    return text or "the file"
+
+
+def _short(name: str) -> str:
+    """A name in a message: one line, whatever a quoted key holds."""
+    return name if len(name) <= 60 and name.isprintable() else reprlib.repr(name)
+
+
+class FaultTeller:
+    """Tells faults of tables.
+
+    Args:
+        tables: Every table of `lab.toml` and the keys that it may hold.
+    """
+
+    def __init__(self, tables: Mapping[str, Iterable[str]]) -> None:
+        self._tables = {name: list(keys) for name, keys in tables.items()}
+
+    def tell(self, table: str, error: ErrorDetails) -> tuple[Place, str]:
+        """Where a fault is, and what is wrong there."""
+        place = _place(table, error["loc"])
+        kind = error["type"]
+        if kind == "extra_forbidden":
+            return place, self.unknown(place, _known_of_parameter(error["loc"]))
+        if kind == "missing":
+            return place, f"the key '{place[-1]}' is missing in [{label(place[:-1])}]"
+        return place, f"{label(place)}: {_message(error)}"
+
+    def unknown(self, place: Place, known: list[str] | None = None) -> str:
+        """What to say of a key or table that does not exist.
+
+        Args:
+            place: Where it is.
+            known: Keys that may stand there, when they are not those of a table.
+        """
+        key = str(place[-1])
+        if place in _LATER:
+            return f"this version does not have {label(place)}; remove it"
+        if len(place) == 1:
+            what, known, mark = f"unknown table or key '{_short(key)}'", list(self._tables), "[{}]"
+        else:
+            what, mark = f"unknown key '{_short(key)}' in [{label(place[:-1])}]", "'{}'"
+            known = known or self._tables.get(str(place[0]), [])
+        return f"{what}; {self._advice(key, known, mark)}"
+
+    def _advice(self, key: str, known: list[str], mark: str) -> str:
+        homes = [f"[{table}]" for table, keys in self._tables.items() if key in keys]
+        if homes:
+            return f"it belongs to {' or '.join(homes)}"
+        if near := difflib.get_close_matches(key, known, 1):
+            return f"did you mean {mark.format(near[0])}?"
+        elsewhere = sorted({other for keys in self._tables.values() for other in keys})
+        if near := difflib.get_close_matches(key, elsewhere, 1, 0.75):
+            home = next(table for table, keys in self._tables.items() if near[0] in keys)
+            return f"did you mean '{near[0]}' of [{home}]?"
+        return f"known are {', '.join(sorted(known))}"
+
+
+def _place(table: str, loc: tuple[int | str, ...]) -> Place:
+    """The path that pydantic gives, without what is not in the file."""
+    if table == "search_space" and loc[:1] == ("parameters",):
+        name, rest = loc[1:2], loc[3:]
+        return (table, *name, *(part for part in rest if part != "[key]"))
+    if table == "strategy" and loc[:1] == ("settings",):
+        loc = loc[1:]
+    return (table, *loc)
+
+
+def _known_of_parameter(loc: tuple[int | str, ...]) -> list[str] | None:
+    model = _PARAMETERS.get(str(loc[2])) if len(loc) > 3 and loc[0] == "parameters" else None
+    return list(model.model_fields) if model else None
+
+
+def _message(error: ErrorDetails) -> str:
+    kind, context = error["type"], error.get("ctx", {})
+    given = reprlib.repr(error["input"])
+    if kind == "value_error":
+        return str(context["error"])
+    if kind in _TYPES:
+        return f"must be {_TYPES[kind]}, not {given}"
+    if kind in {"model_type", "model_attributes_type", "dict_type", "mapping_type"}:
+        return f"must be a table, not {given}"
+    if kind == "too_short":
+        return "must not be empty"
+    if kind == "union_tag_not_found":
+        return "the key 'type' is missing; it is one of 'float', 'int', 'categorical'"
+    if kind == "union_tag_invalid":
+        return _choice(str(context["tag"]), list(_PARAMETERS))
+    if kind == "literal_error":
+        return _choice(error["input"], [part.strip("'") for part in _split(str(context["expected"]))])
+    return f"{error['msg'].removeprefix('Input ')}, not {given}"
+
+
+def _split(expected: str) -> list[str]:
+    return expected.replace(" or ", ", ").split(", ")
+
+
+def _choice(given: object, allowed: list[str]) -> str:
+    near = difflib.get_close_matches(str(given), allowed, 1)
+    hint = f"; did you mean '{near[0]}'?" if near else ""
+    return f"must be {' or '.join(repr(word) for word in allowed)}, not {reprlib.repr(given)}{hint}"

@@ -1,0 +1,157 @@
+"""The text of a `lab.toml` to a `Config`, or all that is wrong with it."""
+
+from __future__ import annotations
+
+import datetime
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from lab_plugin.config._checks import check_between, check_strategy
+from lab_plugin.config._faults import FaultTeller, label
+from lab_plugin.config._models import Budget, Candidate, Config, Decision, Lab, SandboxTable, Scorer, Strategy
+from lab_plugin.config._space import SearchSpace, Table
+from lab_plugin.errors import ConfigError
+from lab_plugin.toml import Document, Place, TomlFault, parse_toml
+
+_TABLES: dict[str, type[Table]] = {
+    "lab": Lab,
+    "candidate": Candidate,
+    "scorer": Scorer,
+    "strategy": Strategy,
+    "search_space": SearchSpace,
+    "decision": Decision,
+    "budget": Budget,
+    "sandbox": SandboxTable,
+}
+_REQUIRED = ("lab", "candidate", "scorer")
+_OPEN = {"strategy": "settings", "search_space": "parameters"}
+_INT_LIMIT = 2**63
+_REMEDY = "Correct the lines that are named; `lab init` in an empty folder writes an example of every key."
+
+
+def parse(text: str, name: str = "lab.toml") -> Config:
+    """Read the text of a `lab.toml`.
+
+    Args:
+        text: The whole file.
+        name: Its path; it becomes `Config.source`, and its last part begins every fault.
+
+    Raises:
+        ConfigError: It has faults; all of them are listed by line.
+    """
+    source = Path(name)
+    document, positions = _document(text, source)
+    faults, tables = _validated(document)
+    if not faults:
+        config = Config.model_validate({"source": source, **tables})
+        config._positions = positions
+        return config
+    lines = sorted((positions.line(place), message) for place, message in faults.items())
+    raise error_of(source, (f"{source.name}:{line}: {message}" for line, message in lines))
+
+
+def error_of(source: Path, faults: Iterator[str]) -> ConfigError:
+    """The error for faults of a file, one line each."""
+    found = tuple(faults)
+    count = "a fault" if len(found) == 1 else f"{len(found)} faults"
+    return ConfigError(f"{source} has {count}.", _REMEDY, found)
+
+
+def _document(text: str, source: Path) -> Document:
+    try:
+        if not text.strip():
+            raise TomlFault(1, "is empty")
+        return parse_toml(text)
+    except TomlFault as fault:
+        raise error_of(source, iter((f"{source.name}:{fault.line}: {fault.message}",))) from None
+
+
+def _validated(document: dict[str, object]) -> tuple[dict[Place, str], dict[str, Table]]:
+    """Faults by place, and the tables that are sound."""
+    keys = {
+        name: [key for key in model.model_fields if key != _OPEN.get(name)] for name, model in _TABLES.items()
+    }
+    teller = FaultTeller(keys)
+    faults = dict(_replace_strange_values(document))
+    tables: dict[str, Table] = {}
+    _add_strategy(document, faults)
+    for name, content in document.items():
+        if name not in _TABLES:
+            faults.setdefault((name,), teller.unknown((name,)))
+            continue
+        try:
+            tables[name] = _TABLES[name].model_validate(_gathered(name, content, keys[name]))
+        except ValidationError as error:
+            for details in error.errors(include_url=False):
+                place, message = teller.tell(name, details)
+                faults.setdefault(place, message)
+    for name in _REQUIRED:
+        if name not in document:
+            faults[(name,)] = f"the table [{name}] is missing"
+    _add_faults_between(document, faults)
+    return faults, tables
+
+
+def _replace_strange_values(document: dict[str, object]) -> Iterator[tuple[Place, str]]:
+    """Find values that no key takes, and put 0 in their place so that the rest can be checked."""
+    pending: list[tuple[Place, Any]] = [((), document)]
+    while pending:
+        place, container = pending.pop()
+        entries = container.items() if isinstance(container, dict) else enumerate(container)
+        for key, value in list(entries):
+            here: Place = (*place, key)
+            if isinstance(value, dict | list):
+                pending.append((here, value))
+            elif message := _strangeness(value):
+                container[key] = 0
+                yield here, f"{label(here)}: {message}"
+
+
+def _strangeness(value: object) -> str:
+    if isinstance(value, datetime.date | datetime.time):
+        return "no key takes a date or time; write a string"
+    if isinstance(value, int) and not -_INT_LIMIT <= value < _INT_LIMIT:
+        return "a whole number must fit in 64 bits"
+    if isinstance(value, float) and not math.isfinite(value):
+        return "nan, inf and numbers too large for a float are not taken"
+    return ""
+
+
+def _add_strategy(document: dict[str, object], faults: dict[Place, str]) -> None:
+    strategy = document.setdefault("strategy", {})
+    if not isinstance(strategy, dict) or "name" in strategy:
+        return
+    if "search_space" in document:
+        strategy["name"] = "random"
+        return
+    strategy["name"] = "none"
+    faults[("strategy", "name")] = (
+        "neither strategy.name nor a [search_space] is given, so nothing would make ideas"
+    )
+
+
+def _gathered(name: str, content: object, keys: list[str]) -> object:
+    """A table with its free keys moved into one field."""
+    if name not in _OPEN or not isinstance(content, dict):
+        return content
+    free = {key: value for key, value in content.items() if key not in keys}
+    return {key: value for key, value in content.items() if key in keys} | {_OPEN[name]: free}
+
+
+def _add_faults_between(document: dict[str, object], faults: dict[Place, str]) -> None:
+    faulty = set(faults)
+
+    def values(table: str, key: str) -> object:
+        content = document.get(table)
+        if not isinstance(content, dict) or any(place[:2] == (table, key) for place in faulty):
+            return None
+        return content.get(key)
+
+    for place, message in check_between(values):
+        faults.setdefault(place, message)
+    for place, message in check_strategy(values, has_space="search_space" in document):
+        faults.setdefault(place, message)

@@ -1,0 +1,94 @@
+"""All that an epoch needs to score again, kept in git with its lock record.
+
+The record's tree holds `lab.toml` and `lab.lock` as they were, and the scorer's files under `snapshot/`, so
+that an idea can be scored again from the repository alone, also after the lab was locked anew.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from pydantic import ValidationError
+
+from lab_plugin import config as configuration
+from lab_plugin.config import Config
+from lab_plugin.errors import LedgerError
+from lab_plugin.lab import Lab
+from lab_plugin.ledger import LockRecord
+from lab_plugin.repository import Blob
+from lab_plugin.scorer import FILE_NAME, VERSION, Lock, Terms
+
+_SNAPSHOT = "snapshot"
+_CONFIG = "lab.toml"
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """An epoch as it was locked.
+
+    Attributes:
+        config: Its `lab.toml`.
+        lock: Its `lab.lock`.
+        snapshot: Tree of the scorer's files.
+    """
+
+    config: Config
+    lock: Lock
+    snapshot: str
+
+
+def lock_of(record: LockRecord, terms: Terms) -> Lock:
+    """The content of `lab.lock` for a lock record."""
+    return Lock(
+        version=VERSION,
+        lab=record.lab,
+        epoch=record.epoch,
+        reason=record.reason,
+        digest=record.digest,
+        commit=record.commit,
+        value=record.value,
+        terms=terms,
+    )
+
+
+def store_epoch(lab: Lab, record: LockRecord, terms: Terms, snapshot: str) -> str:
+    """Write an epoch's tree into git's object store; returns its object id."""
+    entries = lab.repository.entries(snapshot)
+    files = {
+        str(PurePosixPath(_SNAPSHOT, path)): Blob(oid=entry.oid, mode=entry.mode)
+        for path, entry in entries.items()
+    }
+    files[_CONFIG] = Blob(data=lab.config.source.read_bytes())
+    files[FILE_NAME] = Blob(data=lock_of(record, terms).to_bytes())
+    return lab.repository.write_tree(files)
+
+
+def snapshot_of(lab: Lab, record: LockRecord) -> str:
+    """Tree of the scorer's files of an epoch.
+
+    Raises:
+        LedgerError: The record's tree has none.
+    """
+    snapshot = lab.repository.subtree(record.tree, _SNAPSHOT)
+    if snapshot is None:
+        raise LedgerError(f"The lock record of epoch {record.epoch} holds no scorer.", "Run `lab verify`.")
+    return snapshot
+
+
+def load_epoch(lab: Lab, record: LockRecord) -> Epoch:
+    """Read an epoch back from git.
+
+    Raises:
+        LedgerError: It is damaged.
+        ConfigError: Its `lab.toml` is of a version that this program does not read.
+    """
+    read = lab.repository.read_file
+    config = configuration.parse(read(record.tree, _CONFIG), lab.config.source)
+    try:
+        lock = Lock.model_validate_json(read(record.tree, FILE_NAME))
+    except ValidationError as error:
+        raise LedgerError(f"The lock of epoch {record.epoch} cannot be read: {error}.") from error
+    if lock.terms.digest() != record.digest:
+        raise LedgerError(f"The lock of epoch {record.epoch} has another digest than its record.")
+    return Epoch(config, lock, snapshot_of(lab, record))

@@ -1,0 +1,93 @@
+"""An idea between its proposal and its verdict, and its form as a git commit.
+
+The commit's message carries all that is known of the proposal, so that an idea that a dead campaign left
+open is taken up again from git alone.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from lab_plugin.errors import LedgerError
+
+_MARK = "Lab-Data: "
+
+
+class PlannedPoint(BaseModel):
+    """One point to try: parameters, and the tree that has them written into its parameter file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    tree: str
+    params: dict[str, Any] = Field(default_factory=dict)
+
+
+class Fault(BaseModel):
+    """Why a proposal is not worth a trial: it crashed, or it broke a rule."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    verdict: Literal["crashed", "rejected"]
+    reason: str
+
+
+class Idea(BaseModel):
+    """One hypothesis: a change from a parent commit.
+
+    Attributes:
+        number: Unique in the lab, 1 or more.
+        slug: Of the branch's name.
+        title: A few words.
+        hypothesis: Why it should help.
+        strategy: Proposer that made it.
+        campaign: Number of the campaign.
+        epoch: Lock epoch in which it was proposed.
+        parent: Commit that it changes.
+        points: What to try; one, or the points of a batch.
+        usd: What the proposal cost.
+        fault: Set when there is nothing to run.
+        commit: Of the first point; empty until it is committed.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    number: int
+    slug: str
+    title: str
+    hypothesis: str
+    strategy: str
+    campaign: int
+    epoch: int
+    parent: str
+    points: tuple[PlannedPoint, ...]
+    usd: float = 0.0
+    fault: Fault | None = None
+    commit: str = Field(default="", exclude=True)
+
+    @property
+    def name(self) -> str:
+        """`0007-wider-mlp`: the last part of its branch."""
+        return f"{self.number:04d}-{self.slug}"
+
+    def message(self, lab: str) -> str:
+        """The commit message: title, hypothesis, and the proposal as one line of JSON."""
+        body = f"{self.hypothesis}\n\n" if self.hypothesis and self.hypothesis != self.title else ""
+        return f"{self.title}\n\n{body}Lab: {lab}\nLab-Idea: {self.number}\n{_MARK}{self.model_dump_json()}\n"
+
+    @classmethod
+    def from_commit(cls, commit: str, message: str) -> Idea:
+        """Read an idea back from its commit.
+
+        Raises:
+            LedgerError: The commit is no idea of a lab.
+        """
+        line = next((line for line in reversed(message.splitlines()) if line.startswith(_MARK)), None)
+        try:
+            if line is not None:
+                idea = cls.model_validate_json(line.removeprefix(_MARK))
+                return idea.model_copy(update={"commit": commit})
+        except ValidationError as error:
+            raise LedgerError(f"The open idea {commit[:12]} cannot be read: {error}.") from error
+        raise LedgerError(f"The commit {commit[:12]} is no idea of a lab.")

@@ -1,0 +1,191 @@
+"""One lab, opened: its configuration, repository, ledger and folders, and the names of its refs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from lab_plugin import config as configuration
+from lab_plugin.config import Config, is_scorer_file, scorer_files
+from lab_plugin.errors import LockError
+from lab_plugin.home import Home, identity
+from lab_plugin.ledger import Ledger, LockRecord
+from lab_plugin.repository import Repository, WorkspacePool
+from lab_plugin.sandbox import Sandbox, open_sandbox
+from lab_plugin.scorer import (
+    FILE_NAME,
+    FileHasher,
+    Lock,
+    Terms,
+    TrialRunner,
+    materialise_snapshot,
+    measure_environment,
+    read_lock,
+    require_equal,
+)
+
+
+class Lab:
+    """An opened lab. Opening reads and checks, and changes nothing.
+
+    Attributes:
+        config: The lab's `lab.toml`.
+        repository: The user's git repository.
+        ledger: The lab's ledger.
+        home: The user's state folder.
+        identity: Eight hex digits, stable for this lab in this repository.
+        directory: The lab's folder relative to the repository's root, "." for the root.
+    """
+
+    def __init__(self, config: Config, repository: Repository, home: Home) -> None:
+        self.config = config
+        self.repository = repository
+        self.home = home
+        self.directory = config.folder.resolve().relative_to(repository.top.resolve()).as_posix()
+        self.name = config.lab.name
+        self.identity = identity(repository.common_dir, self.directory, self.name)
+        self.ledger = Ledger(repository, self.name)
+        self.folder = home.lab(self.name, self.identity)
+        self._hasher = FileHasher()
+        self._environment: dict[str, object] | None = None
+
+    @classmethod
+    def open(cls, start: Path | None = None) -> Lab:
+        """Open the lab at or above a folder.
+
+        Args:
+            start: A folder, or a `lab.toml`; None for the current folder.
+
+        Raises:
+            ConfigError: There is no `lab.toml`, or it has faults.
+            RepositoryError: The lab does not lie in a git repository that can be used.
+        """
+        start = start or Path.cwd()
+        source = start if start.is_file() else configuration.find(start)
+        config = configuration.load(source)
+        return cls(config, Repository.open(config.folder), Home.from_environment())
+
+    @property
+    def best_ref(self) -> str:
+        """The champion's branch, as a full ref."""
+        return f"refs/heads/{self.best_branch}"
+
+    @property
+    def best_branch(self) -> str:
+        """The champion's branch."""
+        return f"lab/{self.name}/best"
+
+    @property
+    def lease_ref(self) -> str:
+        """Who may move the champion."""
+        return f"refs/lab/{self.name}/lease"
+
+    @property
+    def open_prefix(self) -> str:
+        """Where proposals without a verdict are kept."""
+        return f"refs/lab/{self.name}/open/"
+
+    def branch(self, idea: str) -> str:
+        """The branch of an idea, from its name `0007-wider-mlp`."""
+        return f"lab/{self.name}/ideas/{idea}"
+
+    def path(self, relative: str) -> str:
+        """A path of the lab as a path of the repository."""
+        return relative if self.directory == "." else f"{self.directory}/{relative}"
+
+    def hides(self, path: str) -> bool:
+        """Whether a path of the repository is the scorer's, and so never in a workspace."""
+        if self.directory != ".":
+            inside = path.removeprefix(f"{self.directory}/")
+            if inside == path:
+                return False
+            path = inside
+        return is_scorer_file(path, self.config.scorer.files)
+
+    def candidate_paths(self) -> tuple[str, ...]:
+        """All that an idea may change, as paths of the repository."""
+        return tuple(self.path(path) for path in self.config.candidate.paths)
+
+    def pool(self) -> WorkspacePool:
+        """The lab's workspaces."""
+        return WorkspacePool(self.repository, self.folder / "workspaces", self.hides)
+
+    def sandbox(self) -> Sandbox:
+        """The sandbox that `[sandbox]` names.
+
+        Raises:
+            SandboxUnavailable: It cannot be had on this machine.
+        """
+        settings = self.config.sandbox
+        return open_sandbox(settings.kind, python=Path(settings.python) if settings.python else None)
+
+    def terms(self) -> Terms:
+        """All that makes a score, as it is now in the working tree and on this machine.
+
+        Raises:
+            LockError: A file or the interpreter cannot be read.
+        """
+        folder = self.config.folder
+        if self._environment is None:
+            python = self.config.sandbox.python
+            self._environment = measure_environment(Path(python) if python else None).to_json()
+        return Terms(
+            files=self._hasher.measure(folder, scorer_files(folder, self.config.scorer.files)),
+            data=self._hasher.measure(folder, self._data_files()),
+            rules=self.config.scoring_rules(),
+            environment=self._environment,
+        )
+
+    def require_lock(self) -> tuple[LockRecord, Lock]:
+        """The lock in force, proved to be what is found now.
+
+        Raises:
+            LockError: There is none, `lab.lock` and the ledger disagree, or something changed since.
+        """
+        record = self.ledger.state().lock
+        if record is None:
+            raise LockError(f"The lab {self.name} is not locked yet.", "Run `lab lock`.")
+        lock = read_lock(self.config.folder / FILE_NAME)
+        if lock.digest != record.digest:
+            raise LockError(
+                f"{FILE_NAME} (epoch {lock.epoch}) is not the lock of the ledger (epoch {record.epoch}).",
+                f"Check {FILE_NAME} out again, or open a new epoch with `lab lock --reason '...'`.",
+            )
+        require_equal(lock.terms, self.terms())
+        return record, lock
+
+    def runner_of(self, sandbox: Sandbox, tree: str, files: Mapping[str, str]) -> TrialRunner:
+        """What runs trials with a scorer.
+
+        Args:
+            sandbox: Where.
+            tree: The scorer's snapshot in git.
+            files: What it must hold, as `Terms.files`.
+
+        Raises:
+            LockError: The snapshot is not that.
+        """
+        snapshot = materialise_snapshot(
+            self.repository, tree, files, self.folder / "snapshots", self._hasher
+        )
+        return TrialRunner(self.config, sandbox, snapshot, self.directory)
+
+    def instructions(self) -> str:
+        """The text that proposers are told; "" when the lab has none."""
+        name = self.config.lab.instructions
+        return (self.config.folder / name).read_text("utf-8", "replace") if name else ""
+
+    def close(self) -> None:
+        """End helper processes. Idempotent."""
+        self.repository.close()
+
+    def _data_files(self) -> list[str]:
+        data = self.config.candidate.data
+        if data is None:
+            return []
+        root = self.config.folder / data
+        if root.is_file():
+            return [data]
+        return sorted(
+            path.relative_to(self.config.folder).as_posix() for path in root.rglob("*") if not path.is_dir()
+        )

@@ -1,0 +1,92 @@
+"""Records as commit messages: a subject for people, one line of canonical JSON for programs."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, NoReturn
+
+from pydantic import TypeAdapter, ValidationError
+
+from lab_plugin.errors import LedgerError
+from lab_plugin.ledger._records import CampaignRecord, LockRecord, Record, VerdictRecord
+
+LARGEST = 8 << 20
+_ADAPTER: TypeAdapter[Record] = TypeAdapter(Record)
+_SUBJECT = 100
+
+
+def encode(record: Record) -> str:
+    """One ASCII line: keys sorted, no spaces, finite numbers only.
+
+    Raises:
+        LedgerError: The record holds what JSON cannot (NaN in parameters, a huge text, half a character).
+    """
+    try:
+        line = canonical(_ADAPTER.dump_python(record, mode="json"))
+        decode(line)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise LedgerError(f"A {record.kind} record cannot be written: {error}.") from error
+    return line
+
+
+def decode(line: str) -> Record:
+    """Read a line back.
+
+    Raises:
+        ValueError: It is not canonical JSON of a record; the message says why.
+    """
+    if len(line) > LARGEST:
+        raise ValueError(f"it has {len(line)} characters, more than {LARGEST}")
+    try:
+        data = json.loads(line, parse_constant=_no_constant)
+        if canonical(data) != line:
+            raise ValueError("it is not canonical JSON")
+        return _ADAPTER.validate_python(data)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise ValueError(f"{where or 'record'}: {first['msg']}") from error
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+
+
+def canonical(data: Any) -> str:
+    """The one JSON text of a value."""
+    return json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+
+
+def to_message(record: Record) -> str:
+    """The commit message of a record."""
+    return f"{_subject(record)}\n\n{encode(record)}\n"
+
+
+def line_of(message: bytes) -> str:
+    """The JSON line of a commit message.
+
+    Raises:
+        ValueError: The message is not a subject, an empty line and one line of ASCII.
+    """
+    subject, gap, body = message.partition(b"\n\n")
+    if not gap or b"\n" in subject or not body.endswith(b"\n") or body.count(b"\n") != 1:
+        raise ValueError("the message is not a subject, an empty line and one line of JSON")
+    try:
+        return body[:-1].decode("ascii")
+    except UnicodeDecodeError as error:
+        raise ValueError("its JSON is not ASCII") from error
+
+
+def _subject(record: Record) -> str:
+    match record:
+        case LockRecord():
+            text = f"Lock epoch {record.epoch}: {record.metric} {record.value:.6g}"
+        case CampaignRecord():
+            text = f"Campaign {record.campaign} {record.event}"
+        case VerdictRecord():
+            value = "" if record.value is None else f" {record.value:.6g}"
+            text = f"{record.number:04d} {record.slug}: {record.verdict}{value}"
+    return re.sub(r"[^\x20-\x7e]+", " ", text)[:_SUBJECT].strip()
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"it holds {name}")

@@ -1,0 +1,175 @@
+"""The append-only list of verdicts: a chain of commits under one ref."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from lab_plugin.ledger import _recover, _verify
+from lab_plugin.ledger._chain import Entry, Problem, RawCommit, genesis_message, read_chain
+from lab_plugin.ledger._codec import decode, line_of, to_message
+from lab_plugin.ledger._records import Record
+from lab_plugin.ledger._state import State
+from lab_plugin.repository import EMPTY_TREE, RefChange, Repository
+
+
+class Ledger:
+    """The ledger of one lab.
+
+    A commit's first parent is the ledger commit before it, its second parent the commit that the record is
+    about. The first commit of all holds no record. Safe for several threads.
+
+    Attributes:
+        lab: The lab's name.
+        ref: `refs/lab/<lab>/ledger`.
+    """
+
+    def __init__(self, repository: Repository, lab: str) -> None:
+        self.lab = lab
+        self.ref = f"refs/lab/{lab}/ledger"
+        self._repository = repository
+        self._lock = threading.RLock()
+        self._forget()
+
+    def head(self) -> str | None:
+        """The newest ledger commit, None while there is none."""
+        return self._repository.ref(self.ref)
+
+    def records(self) -> Sequence[Entry]:
+        """All readable records, oldest first; only what is new since the last call is read.
+
+        A record that cannot be read is left out and told by `problems`.
+
+        Raises:
+            LedgerError: A ledger commit is missing.
+        """
+        with self._lock:
+            self._refresh()
+            return tuple(self._entries)
+
+    def problems(self) -> Sequence[Problem]:
+        """The records that `records` left out."""
+        with self._lock:
+            self._refresh()
+            return tuple(self._problems)
+
+    def state(self) -> State:
+        """What the ledger says now.
+
+        Raises:
+            LedgerError: A ledger commit is missing.
+        """
+        with self._lock:
+            self._refresh()
+            return self._state
+
+    def append(
+        self,
+        record: Record,
+        *,
+        candidate: str | None,
+        tree: str | None = None,
+        changes: Sequence[RefChange] = (),
+    ) -> Entry:
+        """Append a record and move other refs, in one transaction.
+
+        Args:
+            record: The record.
+            candidate: The commit that it is about; becomes the second parent, so that git never drops it.
+            tree: The ledger commit's tree; the empty tree by default.
+            changes: Refs that move with it.
+
+        Returns:
+            The entry as it is stored.
+
+        Raises:
+            RefConflict: Somebody appended since `records` or `state` was last called, or another ref of the
+                transaction is not what was expected; nothing moved.
+            LedgerError: The record cannot be written as JSON.
+            RepositoryError: git refuses; nothing moved.
+        """
+        with self._lock:
+            if not self._loaded:
+                self._refresh()
+            message = to_message(record)
+            when = _time_of(record.at)
+            parent = self._head or self._repository.commit(
+                EMPTY_TREE, [], genesis_message(self.lab), when=when
+            )
+            parents = [parent] if candidate is None else [parent, candidate]
+            commit = self._repository.commit(tree or EMPTY_TREE, parents, message, when=when)
+            # First, because all other refs can be derived from it.
+            decisive = RefChange(self.ref, commit, self._head or "")
+            self._repository.update_refs([decisive, *changes])
+            entry = Entry(commit, decode(line_of(message.encode("ascii"))))
+            self._take(entry)
+            self._head = commit
+            return entry
+
+    def verify(self) -> list[Problem]:
+        """Prove the whole chain again from git; empty when all is as it should be."""
+        return _verify.verify(self._repository, self.lab, self.head())
+
+    def recover(self, fence: Sequence[RefChange] = ()) -> list[str]:
+        """Finish what a machine that stopped in the middle of a transaction left half done.
+
+        The ledger moves first, so the newest record says where its branch and the champion belong. Call it
+        when the lease is held.
+
+        Args:
+            fence: Checks that go into the transaction.
+
+        Returns:
+            What was mended, one line each; mostly nothing.
+
+        Raises:
+            RefConflict: A check failed; nothing moved.
+        """
+        with self._lock:
+            return _recover.recover(self._repository, self.lab, self.records(), self.state(), fence)
+
+    def _forget(self) -> None:
+        self._head: str | None = None
+        self._loaded = False
+        self._entries: list[Entry] = []
+        self._problems: list[Problem] = []
+        self._state = State()
+
+    def _refresh(self) -> None:
+        head = self.head()
+        if self._loaded and head == self._head:
+            return
+        if head is None:
+            self._forget()
+        else:
+            chain = read_chain(self._repository, self.lab, head, self._head)
+            if self._head is not None and (not chain or chain[0].parents[:1] != (self._head,)):
+                # The ref was moved to another history: read that one from its start.
+                self._forget()
+                chain = read_chain(self._repository, self.lab, head, None)
+            for raw in chain:
+                self._read(raw)
+        self._head = head
+        self._loaded = True
+
+    def _read(self, raw: RawCommit) -> None:
+        if not raw.parents:
+            return
+        try:
+            self._take(Entry(raw.oid, raw.record()))
+        except ValueError as error:
+            self._problems.append(
+                Problem(raw.oid, f"unreadable record: {error}", "The idea is left out; all others count.")
+            )
+
+    def _take(self, entry: Entry) -> None:
+        self._entries.append(entry)
+        self._state = self._state.with_record(entry.record)
+
+
+def _time_of(at: str) -> datetime:
+    try:
+        return datetime.fromisoformat(at)
+    except ValueError:
+        return datetime.now(UTC)

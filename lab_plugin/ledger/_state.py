@@ -1,0 +1,196 @@
+"""What the ledger says now, folded from its records one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from lab_plugin.budget import Spent
+from lab_plugin.ledger._records import CampaignRecord, LockRecord, Record, VerdictRecord
+
+
+@dataclass(frozen=True)
+class Champion:
+    """The best kept commit.
+
+    Attributes:
+        number: Of its idea; 0 for the baseline.
+        commit: Its commit.
+        value: Its metric, under the current lock.
+        metrics: All its metrics.
+    """
+
+    number: int
+    commit: str
+    value: float
+    metrics: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenCampaign:
+    """The campaign that is not closed yet.
+
+    Attributes:
+        number: Its number.
+        strategy: Its proposer.
+        fresh: Its proposer does not see earlier ideas.
+        history_from: Ideas with a number up to this one are hidden from the proposer.
+        budget: Its bounds, as last revised.
+        spent: What it has spent.
+        kept: Ideas kept.
+    """
+
+    number: int
+    strategy: str
+    fresh: bool = False
+    history_from: int = 0
+    budget: Mapping[str, float] = field(default_factory=dict)
+    spent: Spent = field(default_factory=Spent)
+    kept: int = 0
+
+
+class _Log:
+    """Verdicts in order; only ever appended to, so that every earlier length stays a valid view."""
+
+    def __init__(self) -> None:
+        self.items: list[VerdictRecord] = []
+        self.at: dict[int, int] = {}
+        self.trees: dict[tuple[int, str], list[int]] = {}
+
+
+class Ideas(Mapping[int, VerdictRecord]):
+    """The verdicts by number, in the order of the ledger; a view that never changes."""
+
+    def __init__(self, log: _Log | None = None, length: int = 0) -> None:
+        self._log = log or _Log()
+        self._length = length
+
+    def __getitem__(self, number: int) -> VerdictRecord:
+        position = self._log.at[number]
+        if position >= self._length:
+            raise KeyError(number)
+        return self._log.items[position]
+
+    def __iter__(self) -> Iterator[int]:
+        return (self._log.items[position].number for position in range(self._length))
+
+    def __len__(self) -> int:
+        return self._length
+
+    def last(self) -> VerdictRecord | None:
+        """The newest verdict."""
+        return self._log.items[self._length - 1] if self._length else None
+
+    def find_tree(self, epoch: int, tree: str) -> VerdictRecord | None:
+        """The first verdict of an epoch that scored a tree; else the first that met it without a score."""
+        found = [at for at in self._log.trees.get((epoch, tree), ()) if at < self._length]
+        verdicts = [self._log.items[at] for at in found]
+        return next((item for item in verdicts if _scored(item, tree)), verdicts[0] if verdicts else None)
+
+    def with_verdict(self, record: VerdictRecord) -> Ideas:
+        """These and one more; the number must be new."""
+        log = self._log
+        if len(log.items) != self._length:
+            log = _copy(self)
+        position = len(log.items)
+        log.items.append(record)
+        log.at[record.number] = position
+        for tree in dict.fromkeys((record.tree, *(point.tree for point in record.points))):
+            log.trees.setdefault((record.epoch, tree), []).append(position)
+        return Ideas(log, position + 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class State:
+    """The ledger at one moment; never changes.
+
+    Attributes:
+        lock: The lock of the current epoch; None before the first `lab lock`.
+        champion: The best kept commit; None before the first lock.
+        campaign: The open campaign, None when there is none.
+        ideas: All verdicts by number.
+        next_number: For the next idea; above every number in the ledger.
+        next_campaign: For the next campaign.
+    """
+
+    lock: LockRecord | None = None
+    champion: Champion | None = None
+    campaign: OpenCampaign | None = None
+    ideas: Ideas = field(default_factory=Ideas)
+    next_number: int = 1
+    next_campaign: int = 1
+
+    def find_tree(self, tree: str) -> VerdictRecord | None:
+        """The idea of the current epoch that met this tree (as itself or as a point), scored if any was."""
+        return None if self.lock is None else self.ideas.find_tree(self.lock.epoch, tree)
+
+    def with_record(self, record: Record) -> State:
+        """The state after one more record. A second verdict of one number changes nothing."""
+        match record:
+            case LockRecord():
+                champion = Champion(record.champion, record.commit, record.value, record.metrics)
+                return replace(self, lock=record, champion=champion)
+            case CampaignRecord():
+                return self._with_campaign(record)
+            case VerdictRecord():
+                return self if record.number in self.ideas else self._with_verdict(record)
+
+    def _with_campaign(self, record: CampaignRecord) -> State:
+        following = max(self.next_campaign, record.campaign + 1)
+        if record.event == "closed":
+            same = self.campaign is not None and self.campaign.number == record.campaign
+            return replace(self, campaign=None if same else self.campaign, next_campaign=following)
+        before = self.campaign
+        known = before if before is not None and before.number == record.campaign else None
+        spent = known.spent if known is not None else Spent()
+        campaign = OpenCampaign(
+            number=record.campaign,
+            strategy=record.strategy,
+            fresh=record.fresh,
+            history_from=record.history_from,
+            budget=record.budget,
+            spent=replace(spent, seconds=max(spent.seconds, record.seconds)),
+            kept=known.kept if known is not None else 0,
+        )
+        return replace(self, campaign=campaign, next_campaign=following)
+
+    def _with_verdict(self, record: VerdictRecord) -> State:
+        champion, campaign = self.champion, self.campaign
+        kept = record.verdict == "kept"
+        in_epoch = self.lock is not None and record.epoch == self.lock.epoch
+        if kept and in_epoch and record.value is not None:
+            champion = Champion(record.number, record.commit, record.value, record.metrics)
+        if campaign is not None and campaign.number == record.campaign:
+            campaign = replace(campaign, spent=_spend(campaign.spent, record), kept=campaign.kept + kept)
+        return replace(
+            self,
+            champion=champion,
+            campaign=campaign,
+            ideas=self.ideas.with_verdict(record),
+            next_number=max(self.next_number, record.number + 1),
+        )
+
+
+def _spend(spent: Spent, record: VerdictRecord) -> Spent:
+    crashes = {"crashed": spent.crashes + 1, "rejected": spent.crashes}
+    return Spent(
+        iterations=spent.iterations + 1,
+        seconds=max(spent.seconds, record.campaign_seconds),
+        usd=spent.usd + record.usd,
+        crashes=crashes.get(record.verdict, 0),
+        since_keep=0 if record.verdict == "kept" else spent.since_keep + 1,
+    )
+
+
+def _scored(record: VerdictRecord, tree: str) -> bool:
+    if any(point.tree == tree and point.value is not None for point in record.points):
+        return True
+    return record.tree == tree and record.value is not None
+
+
+def _copy(ideas: Ideas) -> _Log:
+    """A log of its own for a state that is continued differently from before."""
+    fresh = Ideas()
+    for record in ideas.values():
+        fresh = fresh.with_verdict(record)
+    return fresh._log

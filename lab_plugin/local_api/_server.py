@@ -1,0 +1,158 @@
+"""The server process: Prefect's own application, with our database configuration, under uvicorn."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import errno
+import os
+import socket
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lab_plugin.local_api import _locks, _record, _settings
+
+if TYPE_CHECKING:
+    import uvicorn
+
+_WATCH_SECONDS = 1.0
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Serve the API of a folder until a signal or, with `--grace`, until nobody uses it.
+
+    Args:
+        arguments: The command line; default the process's own.
+
+    Returns:
+        The exit status.
+    """
+    options = _parser().parse_args(arguments)
+    home: Path = options.home.expanduser().resolve()
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    handle = _locks.acquire(home / _locks.SERVER, wait=options.grace is not None)
+    if handle is None:
+        record = _record.load(home)
+        where = f" at {_settings.ui_url(record.port)}" if record and record.port else ""
+        print(f"The API of {home} is served already{where}.", file=sys.stderr)
+        return 1
+    listener = _listen(options.port)
+    port = listener.getsockname()[1]
+    if options.grace is None:
+        print(f"Prefect UI  {_settings.ui_url(port)}\nPrefect API {_settings.api_url(port)}", flush=True)
+    pid = os.getpid()
+    started = _record.process_start(pid)
+    assert started is not None
+    # The starter holds the lock until it has written its own record, which this one must follow.
+    with _locks.held(home / _locks.START):
+        _record.ApiRecord(pid, started, port, version("prefect")).save(home)
+    try:
+        _serve(home, listener, options.grace)
+    finally:
+        _record.remove(home, pid)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m lab_plugin.local_api", description="Serve a lab's Prefect API and UI."
+    )
+    parser.add_argument("--home", type=Path, required=True, help="the folder of the API's database")
+    parser.add_argument(
+        "--port", type=int, default=_settings.DEFAULT_PORT, help="a free one is chosen when it is taken"
+    )
+    parser.add_argument(
+        "--grace", type=float, help="exit after so many seconds without a client; default: never"
+    )
+    return parser
+
+
+def _listen(port: int) -> socket.socket:
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    # Without it, a restart could not take the port while old connections linger in TIME_WAIT.
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((_settings.HOST, port))
+    except OSError as error:
+        if error.errno not in (errno.EADDRINUSE, errno.EACCES):
+            raise
+        listener.bind((_settings.HOST, 0))
+    return listener
+
+
+def _serve(home: Path, listener: socket.socket, grace: float | None) -> None:
+    port = listener.getsockname()[1]
+    _settings.apply(_settings.server_settings(home, port))
+    # Prefect reads `.env`, `prefect.toml` and `pyproject.toml` of the working directory.
+    os.chdir(home)
+
+    import uvicorn
+    from prefect.server.api.server import create_app
+    from prefect.server.database.dependencies import set_database_config
+
+    from lab_plugin.local_api._database import QueuedSqliteConfiguration
+    from lab_plugin.local_api._guard import OwnPagesOnly, SameUserProtocol
+
+    url = os.environ["PREFECT_API_DATABASE_CONNECTION_URL"]
+    set_database_config(QueuedSqliteConfiguration(url))
+    server = uvicorn.Server(
+        uvicorn.Config(
+            OwnPagesOnly(create_app(final=True), _settings.own_origins(port)),
+            http=SameUserProtocol,
+            # Shorter than the client's own limit (5 s), it would close connections in the client's face, who
+            # then sleeps two seconds.
+            timeout_keep_alive=75,
+            timeout_graceful_shutdown=5,
+            ws_per_message_deflate=False,
+            access_log=False,
+            log_config=None,
+            lifespan="on",
+        )
+    )
+    asyncio.run(_until_unused(server, listener, home, grace))
+
+
+async def _until_unused(
+    server: uvicorn.Server, listener: socket.socket, home: Path, grace: float | None
+) -> None:
+    watch = asyncio.create_task(_watch(server, home, grace)) if grace is not None else None
+    try:
+        await server.serve(sockets=[listener])
+    finally:
+        if watch:
+            watch.cancel()
+
+
+async def _watch(server: uvicorn.Server, home: Path, grace: float) -> None:
+    loop = asyncio.get_running_loop()
+    last_used = loop.time()
+    while not server.should_exit:
+        await asyncio.sleep(min(_WATCH_SECONDS, max(grace / 4, 0.05)))
+        if not _unused(home):
+            last_used = loop.time()
+        elif server.started and loop.time() - last_used >= grace:
+            server.should_exit = _leave(home)
+
+
+def _unused(home: Path) -> bool:
+    handle = _locks.acquire(home / _locks.CLIENTS, wait=False)
+    if handle is None:
+        return False
+    os.close(handle)
+    return True
+
+
+def _leave(home: Path) -> bool:
+    """Withdraw the record, unless a client came in this moment."""
+    start = _locks.acquire(home / _locks.START, wait=False)
+    if start is None:
+        return False
+    try:
+        if not _unused(home):
+            return False
+        _record.remove(home, os.getpid())
+        return True
+    finally:
+        os.close(start)

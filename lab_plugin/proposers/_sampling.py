@@ -1,0 +1,213 @@
+"""The proposers `random` and `tpe`: Optuna's samplers over what the ledger tells.
+
+Optuna's study is built anew for each `ask`, from the memory's bounded view and a seed made of the
+campaign's seed and the idea's number. Nothing survives from one `ask` to the next inside Optuna, so a
+restarted campaign proposes what the uninterrupted one would have.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import random
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from lab_plugin.errors import ProposerError
+from lab_plugin.proposers._contract import Outcome, Request, Setup, Suggestion
+from lab_plugin.proposers._memory import Memory
+from lab_plugin.proposers._space import Code, Space
+from lab_plugin.proposers._wording import describe_points
+
+if TYPE_CHECKING:
+    from optuna import Study
+    from optuna.samplers import BaseSampler
+
+_STARTUP = 10
+_GOOD = 25
+_ATTEMPTS = 4
+
+
+def random_proposer(setup: Setup) -> SamplingProposer:
+    """Make the proposer `random`: points drawn without regard to scores.
+
+    Raises:
+        ProposerError: There is no search space, or the table `[strategy]` has settings that it does not know.
+    """
+
+    def sampler(seed: int, scored: int) -> BaseSampler:
+        from optuna.samplers import RandomSampler
+
+        return RandomSampler(seed=seed)
+
+    return SamplingProposer("random", setup, sampler, looks_back=False)
+
+
+def tpe_proposer(setup: Setup) -> SamplingProposer:
+    """Make the proposer `tpe`: a tree-structured Parzen estimator, random for the first 10 scored points.
+
+    Raises:
+        ProposerError: There is no search space, or the table `[strategy]` has settings that it does not know.
+    """
+
+    def sampler(seed: int, scored: int) -> BaseSampler:
+        from optuna.samplers import TPESampler
+
+        good = min(math.ceil(0.1 * scored), _GOOD)
+        with warnings.catch_warnings():
+            # `gamma` is deprecated until Optuna 6. Without it the sampler would take a tenth of what it
+            # sees for good, not a tenth of what was scored, and stay coarser than plain TPE.
+            warnings.simplefilter("ignore", FutureWarning)
+            return TPESampler(seed=seed, n_startup_trials=_STARTUP, gamma=lambda _: good)
+
+    return SamplingProposer("tpe", setup, sampler, looks_back=True)
+
+
+class SamplingProposer:
+    """Answers with points that an Optuna sampler draws.
+
+    Args:
+        name: The strategy's name.
+        setup: As given to the factory.
+        sampler: Makes the sampler from a seed and the number of scored points.
+        looks_back: Whether the sampler learns from outcomes.
+    """
+
+    edits = False
+
+    def __init__(
+        self, name: str, setup: Setup, sampler: Callable[[int, int], BaseSampler], *, looks_back: bool
+    ) -> None:
+        if setup.settings:
+            unknown = ", ".join(sorted(setup.settings))
+            raise ProposerError(
+                f"[strategy] strategy {name!r} has no setting {unknown}", "Remove it from lab.toml."
+            )
+        if not setup.space:
+            raise ProposerError(
+                f"[strategy] strategy {name!r} needs a search space and the lab has none",
+                "Add a [search_space] table to lab.toml.",
+            )
+        self.name = name
+        self._seed = setup.seed
+        self._sign = -1.0 if setup.goal == "maximize" else 1.0
+        self._space = Space(setup.space)
+        self._sampler = sampler
+        self._looks_back = looks_back
+        self._memory = Memory()
+
+    async def ask(self, request: Request) -> Suggestion:
+        """Propose `request.batch` different points, fewer when fewer are left.
+
+        Raises:
+            ProposerError: Every point of the space was tried.
+        """
+        self._memory.settle(request.number, None)
+        codes = self._draw(request.number, request.batch)
+        if not codes:
+            raise ProposerError(
+                "every point of the space was tried",
+                "Widen [search_space] in lab.toml, or end the campaign here.",
+            )
+        self._memory.expect(request.number, codes)
+        return self._suggestion(codes)
+
+    def tell(self, outcome: Outcome) -> None:
+        """Learn what came of a point; one that is not of this space only ends what its idea left pending."""
+        code = self._space.encode(outcome.params)
+        self._memory.settle(outcome.number, code)
+        if code is None:
+            return
+        value = outcome.value
+        loss = None if value is None or not math.isfinite(value) else self._sign * value
+        self._memory.add(outcome.number, code, loss)
+
+    def _draw(self, number: int, batch: int) -> list[Code]:
+        seed = int.from_bytes(hashlib.sha256(f"{self._seed}:{number}".encode()).digest()[:4])
+        wanted = batch
+        if self._space.size is not None:
+            wanted = min(batch, self._space.size - self._memory.taken_count())
+        if wanted <= 0:
+            return []
+        spare = random.Random(seed)  # noqa: S311 -- reproducible, nothing secret
+        codes: list[Code] = []
+        with _quiet():
+            study = self._study(seed)
+            while len(codes) < wanted:
+                code = self._fresh(study, codes) or self._untried(spare, codes)
+                if code is None:
+                    break
+                codes.append(code)
+        return codes
+
+    def _fresh(self, study: Study, codes: list[Code]) -> Code | None:
+        """Let the sampler try a few times to find a point that is not taken."""
+        distributions = {name: axis.distribution() for name, axis in self._space.axes.items()}
+        for _ in range(_ATTEMPTS):
+            drawn = study.ask(distributions).params
+            params = {name: axis.decode(drawn[name]) for name, axis in self._space.axes.items()}
+            code = self._space.encode(params)
+            if code is not None and code not in codes and not self._memory.taken(code):
+                return code
+        return None
+
+    def _untried(self, spare: random.Random, codes: list[Code]) -> Code | None:
+        """Find any free point of a finite space, looking on from a random place."""
+        size = self._space.size
+        if size is None:
+            return None
+        start = spare.randrange(size)
+        for offset in range(size):
+            code = self._space.nth((start + offset) % size)
+            if code not in codes and not self._memory.taken(code):
+                return code
+        return None
+
+    def _study(self, seed: int) -> Study:
+        import optuna
+
+        study = optuna.create_study(sampler=self._sampler(seed, self._memory.scored), direction="minimize")
+        if self._looks_back:
+            distributions = {name: axis.distribution() for name, axis in self._space.axes.items()}
+            for trial in self._trials(distributions):
+                study.add_trial(trial)
+        return study
+
+    def _trials(self, distributions: dict[str, Any]) -> Iterator[Any]:
+        from lab_plugin.proposers._trials import trial
+
+        for entry in self._memory.visible():
+            yield trial(entry.code, distributions, entry.loss if entry.scored else None)
+        for code in self._memory.pending():
+            yield trial(code, distributions, None)
+
+    def _suggestion(self, codes: list[Code]) -> Suggestion:
+        points = tuple(self._space.decode(code) for code in codes)
+        best = self._memory.best
+        title = describe_points(points, self._space.decode(best.code) if best else None)
+        return Suggestion(title=title, hypothesis=self._hypothesis(), points=points)
+
+    def _hypothesis(self) -> str:
+        scored, best = self._memory.scored, self._memory.best
+        if not self._looks_back:
+            return "Drawn at random from the search space, without regard to earlier scores."
+        if best is None or scored < _STARTUP:
+            return f"Drawn at random: the estimator starts at {_STARTUP} scored points, {scored} are known."
+        return (
+            f"The estimator expects more here than elsewhere, from {scored} scored points; "
+            f"the best so far is idea {best.number}."
+        )
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    import optuna
+
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    try:
+        yield
+    finally:
+        optuna.logging.set_verbosity(before)

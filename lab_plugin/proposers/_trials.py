@@ -1,0 +1,46 @@
+"""Told points as Optuna trials. This module imports Optuna, so it is imported late."""
+
+from __future__ import annotations
+
+import copy
+from datetime import datetime
+from typing import Any
+
+from optuna.trial import FrozenTrial, TrialState
+
+from lab_plugin.proposers._space import Code
+
+_THEN = datetime(2000, 1, 1)
+
+
+class _SharedTrial(FrozenTrial):
+    """A trial that nobody changes.
+
+    Optuna's in-memory storage copies a trial deeply when it takes it in, which costs more than the
+    sampling; parameters and distributions may as well be shared.
+    """
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> _SharedTrial:
+        return copy.copy(self)
+
+
+def trial(code: Code, distributions: dict[str, Any], loss: float | None) -> FrozenTrial:
+    """A trial of one point.
+
+    A point without a value is shown as running: the estimator counts such trials among the bad ones
+    (its "constant liar"), so it keeps away from pending points and from regions that crash. As a
+    failed trial it would be ignored, and the crash repeated.
+    """
+    return _SharedTrial(
+        number=-1,
+        trial_id=-1,
+        state=TrialState.RUNNING if loss is None else TrialState.COMPLETE,
+        value=loss,
+        datetime_start=_THEN,
+        datetime_complete=None if loss is None else _THEN,
+        params=dict(zip(distributions, code, strict=True)),
+        distributions=distributions,
+        user_attrs={},
+        system_attrs={},
+        intermediate_values={},
+    )

@@ -1,0 +1,91 @@
+"""Markdown that people read: the report of an iteration, and the table of a campaign."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lab_plugin.ledger import VerdictRecord
+
+_SHOWN_PATCH = 20_000
+
+
+def iteration_report(record: VerdictRecord, metric: str, patch: str) -> str:
+    """One idea: what was tried, what came of it, and why it was kept or not.
+
+    Args:
+        record: The verdict.
+        metric: Name of the metric.
+        patch: The unified diff to the parent.
+    """
+    lines = [
+        f"# {record.number:04d} {_inline(record.hypothesis)}",
+        "",
+        f"**{record.verdict}**: {_inline(record.reason)}",
+        "",
+        "| | |",
+        "|---|---|",
+        f"| branch | `{record.branch}` |",
+        f"| parent | `{record.parents[0][:12]}` |",
+        f"| strategy | {record.strategy} |",
+        f"| {_cell(metric)} | {_number(record.value)} |",
+        f"| champion | {_number(record.champion_value)} |",
+        f"| difference | {_number(record.difference, sign=True)} |",
+        f"| seconds | {record.seconds:.2f} (and {record.orchestration_seconds:.2f} around them) |",
+        f"| sandbox | {record.sandbox or 'not run'} |",
+    ]
+    lines += [f"| {_cell(name)} | {_number(value)} |" for name, value in record.metrics.items() if name != metric]
+    if record.params:
+        lines += ["", "## Parameters", "", "| parameter | value |", "|---|---|"]
+        lines += [f"| {_cell(name)} | {_cell(value)} |" for name, value in record.params.items()]
+    if record.points:
+        lines += ["", "## Points", "", f"| parameters | {_cell(metric)} | status |", "|---|---|---|"]
+        lines += [
+            f"| {_cell(point.params)} | {_number(point.value)} | {_cell(point.reason or point.status)} |"
+            for point in record.points
+        ]
+    return "\n".join([*lines, "", "## Change", "", *_fenced(patch)]) + "\n"
+
+
+def results_rows(records: Sequence[VerdictRecord], metric: str) -> list[dict[str, str]]:
+    """Rows for a table artifact, newest first."""
+    return [
+        {
+            "idea": f"{record.number:04d}",
+            "title": _inline(record.hypothesis)[:80],
+            "verdict": record.verdict,
+            metric: _number(record.value),
+            "difference": _number(record.difference, sign=True),
+            "seconds": f"{record.seconds:.2f}",
+            "branch": record.branch,
+        }
+        for record in reversed(records)
+    ]
+
+
+def _number(value: float | None, sign: bool = False) -> str:
+    if value is None:
+        return "none"
+    return f"{value:+.6g}" if sign else f"{value:.6g}"
+
+
+def _inline(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _cell(value: object) -> str:
+    return _inline(str(value)).replace("|", "\\|")
+
+
+def _fenced(patch: str) -> list[str]:
+    if not patch:
+        return ["No change to the parent."]
+    shown = patch[:_SHOWN_PATCH]
+    longest = max((len(run) for run in _backtick_runs(shown)), default=0)
+    fence = "`" * max(3, longest + 1)
+    more = [f"The first {_SHOWN_PATCH:,} of {len(patch):,} characters."] if len(patch) > _SHOWN_PATCH else []
+    return [f"{fence}diff", shown.rstrip("\n"), fence, *more]
+
+
+def _backtick_runs(text: str) -> list[str]:
+    runs = "".join(character if character == "`" else " " for character in text)
+    return runs.split()

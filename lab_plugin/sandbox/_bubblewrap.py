@@ -1,0 +1,59 @@
+"""The sandbox for hostile programs on Linux."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from lab_plugin.errors import SandboxUnavailable
+from lab_plugin.sandbox._contract import Execution, Job
+from lab_plugin.sandbox._interpreter import require_separate
+from lab_plugin.sandbox._launched import LaunchedSandbox
+
+# Users that no distribution, container tool or service hands out; they need no account.
+_USERS = {"candidate": 1_900_000_001, "scorer": 1_900_000_002, "proposer": 1_900_000_003}
+
+
+class BubblewrapSandbox(LaunchedSandbox):
+    """Namespaces for everything, read-only host folders, size-limited storage, no network, no capability.
+
+    As root, each role runs as a user of its own, and control groups limit the job where they can be made.
+    As an ordinary user, roles share that user, and memory is limited per process.
+
+    A program's exit status of 129 to 192 reads as the end by that signal less 128.
+
+    Args:
+        python: Interpreter that `python` means inside; None for the one that runs this process.
+        mounts: Further host folders that programs may read at their own paths.
+
+    Raises:
+        SandboxUnavailable: bubblewrap is not installed.
+        SandboxError: The interpreter cannot be used.
+    """
+
+    kind = "bubblewrap"
+
+    def __init__(self, *, python: Path | None = None, mounts: Sequence[Path] = ()) -> None:
+        program = shutil.which("bwrap")
+        if program is None:
+            raise SandboxUnavailable(
+                "bubblewrap is not installed", "Install it: sudo apt-get install bubblewrap"
+            )
+        self._program = program
+        super().__init__(python=python, mounts=mounts)
+
+    async def run(self, job: Job) -> Execution:
+        """See `Sandbox.run`."""
+        for private in (job.workspace, job.destination):
+            require_separate(self._shown, Path(os.path.abspath(private)))
+        return await super().run(job)
+
+    def _held(self) -> frozenset[str]:
+        held = {"pid_namespace", "network_none", "disk_quota", "read_only_root"}
+        return frozenset(held | {"user_split"} if os.getuid() == 0 else held)
+
+    def _complete(self, job: Job) -> dict[str, Any]:
+        return {"bwrap": self._program, "uid": _USERS[job.role] if os.getuid() == 0 else None}

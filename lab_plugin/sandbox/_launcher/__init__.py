@@ -1,0 +1,6 @@
+"""The launcher: a small single-threaded program beside the lab that starts and ends every job.
+
+It imports the standard library only and nothing of the lab, so that it starts in milliseconds and a
+fork of it costs about one. `spawner` listens and reaps; each job has a `supervisor`, a fork of it,
+which runs the job on a `stage` (`bubblewrap` or `plain`) and reports over the job's own socket.
+"""

@@ -1,0 +1,214 @@
+"""A program in namespaces of its own, made by bubblewrap, ended through their init."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import time
+
+from . import linux
+from .cgroup import Group
+from .folders import FOLDER
+from .launch import NotStarted, launch, restrict
+from .layout import Layout, needs_programs, variables
+from .mounts import SCRATCH, Bind, build, input_path, namespaces_remedy, separate
+from .request import Broken, Request
+from .stage import Ended, Stage
+from .streams import Stream
+
+_START_SECONDS = 30.0
+_ETC = ("/etc/ld.so.cache", "/etc/localtime", "/etc/alternatives")
+_LINKED = ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
+_NOT_EXECUTED = b"bwrap: execvp "
+
+
+class BubblewrapStage(Stage):
+    """One job in bubblewrap."""
+
+    def __init__(self, request: Request, group: Group) -> None:
+        self._request = request
+        self._group = group
+        self._bwrap = self._status = self._block = -1
+        self._stderr: Stream | None = None
+        separate()
+        self._binds = build(request)
+        self._scratch = os.open(SCRATCH, FOLDER)
+        self.grown = [os.open(bind.source, os.O_RDONLY) for bind in self._binds if bind.writable]
+
+    def start(self, streams: tuple[Stream, Stream]) -> int:
+        """See `Stage.start`: the pidfd of the namespace's init, which waits for `release`."""
+        self._stderr = streams[1]
+        self._status, status = os.pipe()
+        block, self._block = os.pipe()
+        command = self._arguments(status, block)
+        try:
+            self._bwrap = launch(command, {}, streams, (status, block), self._drop)
+        except NotStarted as fault:
+            raise Broken(
+                f"{self._request.bwrap}: {fault}", "Install bubblewrap: sudo apt-get install bubblewrap"
+            ) from None
+        finally:
+            os.close(status)
+            os.close(block)
+        return self._init()
+
+    def release(self) -> None:
+        """See `Stage.release`."""
+        os.write(self._block, b"x")
+        os.close(self._block)
+
+    def finish(self) -> Ended:
+        """See `Stage.finish`: reap bubblewrap, which ends with its init."""
+        deadline = time.monotonic() + _START_SECONDS
+        cpu = 0.0
+        while self._bwrap >= 0:
+            pid, _, usage = os.wait4(-1, os.WNOHANG)
+            cpu += usage.ru_utime + usage.ru_stime
+            if pid == self._bwrap:
+                self._bwrap = -1
+            elif pid == 0:
+                if time.monotonic() > deadline:
+                    os.kill(self._bwrap, signal.SIGKILL)
+                time.sleep(0.0005)
+        cpu += _reap_rest()
+        return self._ended(cpu)
+
+    def outputs(self) -> int:
+        """See `Stage.outputs`."""
+        return os.open("outputs", FOLDER, dir_fd=self._scratch)
+
+    def full(self) -> bool:
+        """See `Stage.full`."""
+        status = os.fstatvfs(self._scratch)
+        return status.f_bavail == 0 or status.f_favail == 0
+
+    def clear(self) -> None:
+        """See `Stage.clear`: all storage goes with the mount namespace."""
+
+    def _ended(self, cpu: float) -> Ended:
+        code = None
+        for line in _read_all(self._status).splitlines():
+            code = json.loads(line).get("exit-code", code)
+        assert self._stderr is not None
+        head = self._stderr.head
+        if code is None and head.startswith(_NOT_EXECUTED):
+            return Ended(127, None, cpu, head[len(_NOT_EXECUTED) :].decode("utf-8", "replace").strip())
+        if code is None:
+            return Ended(None, None, cpu, "")
+        # bubblewrap tells a signal as a shell does.
+        if 128 < code <= 128 + signal.NSIG:
+            return Ended(None, code - 128, cpu, "")
+        return Ended(code, None, cpu, "")
+
+    def _init(self) -> int:
+        data = b""
+        deadline = time.monotonic() + _START_SECONDS
+        while b"\n" not in data:
+            ready, _, _ = select.select([self._status], [], [], max(0.0, deadline - time.monotonic()))
+            chunk = os.read(self._status, 4096) if ready else b""
+            if not chunk:
+                raise self._not_started("it did not start a namespace")
+            data += chunk
+        pid = int(json.loads(data.splitlines()[0])["child-pid"])
+        # The init waits for the block descriptor, so its id cannot have passed to another process;
+        # the check of its parent proves it.
+        try:
+            fd = os.pidfd_open(pid)
+            with open(f"/proc/{pid}/stat", "rb") as file:
+                parent = int(file.read().rpartition(b")")[2].split()[1])
+        except OSError:
+            raise self._not_started("its init ended early") from None
+        if parent != self._bwrap:
+            raise self._not_started("its init ended early")
+        return fd
+
+    def _not_started(self, what: str) -> Broken:
+        os.kill(self._bwrap, signal.SIGKILL)
+        os.waitpid(self._bwrap, 0)
+        assert self._stderr is not None
+        while self._stderr.pump():
+            pass
+        said = self._stderr.head.decode("utf-8", "replace").strip()
+        return Broken(f"bubblewrap: {said or what}", namespaces_remedy())
+
+    def _drop(self) -> None:
+        parent = os.getppid()
+        os.chdir("/")
+        restrict(self._request, self._group, self._processes())
+        uid = self._request.uid
+        if uid is not None:
+            os.setgroups([])
+            os.setresgid(uid, uid, uid)
+            os.setresuid(uid, uid, uid)
+        # After the change of user, which clears it.
+        linux.die_with_parent(signal.SIGKILL, parent)
+
+    def _processes(self) -> int | None:
+        # Counted per user namespace since Linux 5.14; the user's other processes would count before,
+        # and with root all jobs of one role together.
+        release = tuple(int(part) for part in os.uname().release.split(".")[:2])
+        return self._request.processes if self._request.uid is None and release >= (5, 14) else None
+
+    def _arguments(self, status: int, block: int) -> list[str]:
+        request = self._request
+        inputs = {name: input_path(name, path) for name, path in request.inputs.items()}
+        programs = "/lab/bin" if needs_programs(request.python) else ""
+        layout = Layout("/lab/workspace", "/lab/outputs", "/tmp", programs, inputs)  # noqa: S108 - inside
+        arguments = [request.bwrap, "--unshare-user", "--unshare-ipc", "--unshare-pid", "--unshare-net"]
+        arguments += ["--unshare-uts", "--unshare-cgroup-try", "--hostname", "lab", "--new-session"]
+        arguments += ["--die-with-parent", "--cap-drop", "ALL"]
+        arguments += ["--json-status-fd", str(status), "--block-fd", str(block)]
+        arguments += [*_system(), *_storage(), *_shown(self._binds)]
+        if programs:
+            for name in ("python", "python3"):
+                arguments += ["--symlink", request.python, f"{programs}/{name}"]
+        arguments += ["--remount-ro", "/dev", "--remount-ro", "/", "--clearenv"]
+        for name, value in variables(request, layout).items():
+            arguments += ["--setenv", name, value]
+        directory = os.path.normpath(f"/lab/workspace/{request.directory}")
+        return [*arguments, "--chdir", directory, "--", *request.command]
+
+
+def _system() -> list[str]:
+    arguments = ["--ro-bind", "/usr", "/usr"]
+    for path in _LINKED:
+        if os.path.islink(path):
+            arguments += ["--symlink", os.readlink(path), path]
+        elif os.path.isdir(path):
+            arguments += ["--ro-bind", path, path]
+    for path in _ETC:
+        if os.path.exists(path):
+            arguments += ["--ro-bind", path, path]
+    return [*arguments, "--proc", "/proc", "--dev", "/dev"]
+
+
+def _storage() -> list[str]:
+    places = (("tmp", "/tmp"), ("shm", "/dev/shm"), ("outputs", "/lab/outputs"))  # noqa: S108 - inside
+    arguments = []
+    for name, target in places:
+        arguments += ["--bind", f"{SCRATCH}/{name}", target]
+    return arguments
+
+
+def _shown(binds: list[Bind]) -> list[str]:
+    arguments = []
+    for bind in binds:
+        arguments += ["--bind" if bind.writable else "--ro-bind", bind.source, bind.target]
+    return arguments
+
+
+def _reap_rest() -> float:
+    cpu = 0.0
+    while True:
+        try:
+            _, _, usage = os.wait4(-1, 0)
+        except ChildProcessError:
+            return cpu
+        cpu += usage.ru_utime + usage.ru_stime
+
+
+def _read_all(fd: int) -> bytes:
+    with os.fdopen(fd, "rb") as pipe:
+        return pipe.read()

@@ -1,0 +1,96 @@
+"""A program as a plain process of this user: limited and ended with all its descendants, not contained."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+from . import linux
+from .cgroup import Group
+from .folders import FOLDER, remove_tree
+from .launch import launch, restrict
+from .layout import Layout, needs_programs, variables
+from .processes import end_descendants, kill_descendants
+from .request import Request
+from .stage import Ended, Stage
+from .streams import Stream
+
+_SCRATCH = "scratch"
+
+
+class PlainStage(Stage):
+    """One job as a plain process."""
+
+    def __init__(self, request: Request, group: Group, destination: int) -> None:
+        self._request = request
+        self._group = group
+        self._destination = destination
+        self._main = -1
+        os.mkdir(_SCRATCH, 0o700, dir_fd=destination)
+        self._scratch = os.open(_SCRATCH, FOLDER, dir_fd=destination)
+        for name in ("outputs", "tmp", "bin"):
+            os.mkdir(name, 0o700, dir_fd=self._scratch)
+        self.grown = [self._scratch]
+        for relative in request.writable:
+            self.grown.append(os.open(f"{request.workspace}/{relative}", os.O_RDONLY | os.O_NOFOLLOW))
+
+    def start(self, streams: tuple[Stream, Stream]) -> int:
+        """See `Stage.start`; the program runs at once."""
+        self._main = launch(
+            self._request.command, variables(self._request, self._layout()), streams, (), self._prepare
+        )
+        return os.pidfd_open(self._main)
+
+    def kill(self, pidfd: int) -> None:
+        """See `Stage.kill`."""
+        self._group.freeze_forks()
+        kill_descendants()
+        super().kill(pidfd)
+
+    def finish(self) -> Ended:
+        """See `Stage.finish`."""
+        self._group.freeze_forks()
+        status, cpu = end_descendants(self._main)
+        code = os.waitstatus_to_exitcode(status)
+        return Ended(code, None, cpu, "") if code >= 0 else Ended(None, -code, cpu, "")
+
+    def outputs(self) -> int:
+        """See `Stage.outputs`."""
+        return os.open("outputs", FOLDER, dir_fd=self._scratch)
+
+    def clear(self) -> None:
+        """See `Stage.clear`."""
+        remove_tree(self._destination, _SCRATCH)
+
+    def _prepare(self) -> None:
+        parent = os.getppid()
+        os.chdir(f"{self._request.workspace}/{self._request.directory}")
+        restrict(self._request, self._group, _tasks_of_user() + self._request.processes)
+        linux.die_with_parent(signal.SIGKILL, parent)
+
+    def _layout(self) -> Layout:
+        scratch = f"{self._request.destination}/{_SCRATCH}"
+        programs = f"{scratch}/bin" if needs_programs(self._request.python) else ""
+        if programs:
+            for name in ("python", "python3"):
+                os.symlink(self._request.python, f"bin/{name}", dir_fd=self._scratch)
+        return Layout(
+            self._request.workspace,
+            f"{scratch}/outputs",
+            f"{scratch}/tmp",  # noqa: S108 - in the job's own folder
+            programs,
+            dict(self._request.inputs),
+        )
+
+
+def _tasks_of_user() -> int:
+    uid = os.getuid()
+    count = 0
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            try:
+                if os.stat(f"/proc/{entry}").st_uid == uid:
+                    count += len(os.listdir(f"/proc/{entry}/task"))
+            except (FileNotFoundError, ProcessLookupError, PermissionError):
+                continue
+    return count

@@ -1,0 +1,102 @@
+"""What the lab asks of the launcher, and how it travels: one line of JSON each way."""
+
+from __future__ import annotations
+
+import json
+import socket
+from typing import Any, NamedTuple
+
+MAX_LINE = 8 << 20
+
+
+class Refused(Exception):
+    """The job can never run here.
+
+    Args:
+        message: What is wrong.
+        remedy: What to do about it.
+    """
+
+    def __init__(self, message: str, remedy: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.remedy = remedy
+
+
+class Broken(Refused):
+    """The sandbox failed; the job may be run again."""
+
+
+class Request(NamedTuple):
+    """One job, checked by the lab. Paths are absolute host paths unless said otherwise.
+
+    Attributes:
+        kind: `bubblewrap` or `process`.
+        name: The job's name.
+        command: argv.
+        workspace: Seen read-only.
+        directory: Working directory, relative to the workspace.
+        writable: Editable in place, relative to the workspace.
+        inputs: Variable -> host file or folder.
+        outputs: Declared outputs, relative to the output folder.
+        output_variables: Variable -> path relative to the output folder.
+        destination: Takes logs and outputs.
+        environment: Further variables.
+        uid: Dedicated user and group to become; None without root.
+        python: Interpreter that `python` on the PATH means.
+        mounts: Host folders seen read-only at their own paths.
+        bwrap: The bubblewrap program; empty for `process`.
+        wall_seconds: As `Limits`; the following likewise.
+        memory_bytes: Bytes.
+        cpus: Cores.
+        processes: Processes and threads.
+        disk_bytes: Bytes.
+        file_bytes: Bytes.
+        log_bytes: Bytes.
+    """
+
+    kind: str
+    name: str
+    command: list[str]
+    workspace: str
+    directory: str
+    writable: list[str]
+    inputs: dict[str, str]
+    outputs: list[str]
+    output_variables: dict[str, str]
+    destination: str
+    environment: dict[str, str]
+    uid: int | None
+    python: str
+    mounts: list[str]
+    bwrap: str
+    wall_seconds: float
+    memory_bytes: int
+    cpus: float
+    processes: int
+    disk_bytes: int
+    file_bytes: int
+    log_bytes: int
+
+
+def send(channel: socket.socket, message: dict[str, Any], *fds: int) -> None:
+    """Send one line; a peer that is gone does not matter."""
+    data = json.dumps(message).encode() + b"\n"
+    try:
+        if fds:
+            sent = socket.send_fds(channel, [data], list(fds))
+            data = data[sent:]
+        channel.sendall(data)
+    except (BrokenPipeError, ConnectionResetError):
+        pass
+
+
+def receive(channel: socket.socket) -> Request | None:
+    """Read the request; None when the lab is gone."""
+    data = bytearray()
+    while not data.endswith(b"\n"):
+        chunk = channel.recv(1 << 16)
+        if not chunk or len(data) > MAX_LINE:
+            return None
+        data += chunk
+    return Request(**json.loads(data))

@@ -1,0 +1,110 @@
+"""The parent of all supervisors of one sandbox: forks them, reaps them, and cleans up after killed ones.
+
+It keeps a copy of every job's socket until the job's supervisor is dead and nothing that it left is alive.
+So the lab sees the end of that socket only then.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import select
+import signal
+import socket
+import time
+from typing import NamedTuple
+
+from . import cgroup, linux, processes
+from .supervisor import supervise
+
+
+class _Entry(NamedTuple):
+    channel: int
+    pidfd: int
+    group_name: str
+
+
+class Spawner:
+    """Serves one control socket; each message on it carries the socket of one job."""
+
+    def __init__(self, control: socket.socket) -> None:
+        self._control = control
+        self._entries: dict[int, _Entry] = {}
+        self._token = f"{os.getpid()}-{time.monotonic_ns():x}"
+        self._count = 0
+
+    def serve(self) -> None:
+        """Fork supervisors until the lab is gone and the last one has ended."""
+        open_for_jobs = True
+        while open_for_jobs or self._entries:
+            poll = select.poll()
+            if open_for_jobs:
+                poll.register(self._control, select.POLLIN)
+            pids = {entry.pidfd: pid for pid, entry in self._entries.items()}
+            for pidfd in pids:
+                poll.register(pidfd, select.POLLIN)
+            for fd, _ in poll.poll():
+                if fd in pids:
+                    self._reap(pids[fd])
+                else:
+                    open_for_jobs = self._accept()
+
+    def _accept(self) -> bool:
+        message, fds, _, _ = socket.recv_fds(self._control, 16, 1, socket.MSG_CMSG_CLOEXEC)
+        for channel in fds:
+            self._fork(channel)
+        return bool(message)
+
+    def _fork(self, channel: int) -> None:
+        self._count += 1
+        group_name = f"{self._token}-{self._count}"
+        pid = os.fork()
+        if pid == 0:
+            self._become_supervisor(channel, group_name)
+        self._entries[pid] = _Entry(channel, os.pidfd_open(pid), group_name)
+
+    def _become_supervisor(self, channel: int, group_name: str) -> None:
+        status = 1
+        try:
+            self._control.close()
+            # A copy of another job's socket would hide that job's end from the lab.
+            for entry in self._entries.values():
+                os.close(entry.channel)
+                os.close(entry.pidfd)
+            with socket.socket(fileno=channel) as own:
+                supervise(own, group_name)
+            status = 0
+        finally:
+            os._exit(status)
+
+    def _reap(self, pid: int) -> None:
+        _, status = os.waitpid(pid, 0)
+        entry = self._entries.pop(pid)
+        os.close(entry.pidfd)
+        if status != 0:
+            self._end_orphans()
+            cgroup.remove_named(entry.group_name)
+        os.close(entry.channel)
+
+    def _end_orphans(self) -> None:
+        while True:
+            table = processes.children()
+            orphans = [pid for pid in table.get(os.getpid(), ()) if pid not in self._entries]
+            if not orphans:
+                return
+            processes.kill(processes.below(orphans, table))
+            for pid in orphans:
+                os.waitpid(pid, os.WNOHANG)
+            time.sleep(0.0005)
+
+
+def main(descriptor: int) -> None:
+    """Serve the control socket `descriptor` until the lab is gone."""
+    # A Ctrl-C or hang-up of the terminal is for the lab, which then ends the jobs.
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    linux.become_subreaper()
+    cgroup.sweep()
+    gc.freeze()
+    with socket.socket(fileno=descriptor) as control:
+        Spawner(control).serve()

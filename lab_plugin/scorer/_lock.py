@@ -1,0 +1,138 @@
+"""The lock: what was agreed to be the scorer, as `lab.lock` and as one digest."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, FiniteFloat, ValidationError
+
+from lab_plugin.errors import LockError
+
+FILE_NAME = "lab.lock"
+VERSION = 1
+
+
+class Terms(BaseModel):
+    """All that makes a score comparable with another; equal terms, equal digest.
+
+    Attributes:
+        files: Scorer file (relative POSIX path) -> `<mode>:<sha256>`.
+        data: Public data file -> `<mode>:<sha256>`.
+        rules: Commands, metric, goal, limits and decision, as `Config.scoring_rules` gives them.
+        environment: Interpreter and installed distributions.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    files: dict[str, str]
+    data: dict[str, str]
+    rules: dict[str, Any]
+    environment: dict[str, Any]
+
+    def digest(self) -> str:
+        """sha256 over the canonical JSON of the terms, in hex."""
+        text = json.dumps(self.model_dump(), sort_keys=True, separators=(",", ":"), allow_nan=False)
+        return hashlib.sha256(text.encode("ascii")).hexdigest()
+
+
+class Lock(BaseModel):
+    """What `lab.lock` holds.
+
+    Attributes:
+        version: Of the file's form.
+        lab: The lab's name.
+        epoch: 1 or more; scores of different epochs are never compared.
+        reason: Why the epoch was opened.
+        digest: Of the terms.
+        commit: The commit scored when the epoch opened.
+        value: Its metric.
+        terms: What the digest was taken over.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: int
+    lab: str
+    epoch: int
+    reason: str
+    digest: str
+    commit: str
+    value: FiniteFloat
+    terms: Terms
+
+    def to_bytes(self) -> bytes:
+        """The file's bytes: JSON that diffs well."""
+        return (json.dumps(self.model_dump(), indent=2, sort_keys=True) + "\n").encode()
+
+
+def read_lock(path: Path) -> Lock:
+    """Read `lab.lock`.
+
+    Raises:
+        LockError: It is missing, of another version, or was edited (its digest is not that of its terms).
+    """
+    remedy = "Run `lab lock --reason '...'` to lock the scorer again."
+    try:
+        lock = Lock.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        raise LockError(f"The lab is not locked: {path} is missing.", "Run `lab lock`.") from None
+    except (OSError, ValidationError, ValueError) as error:
+        raise LockError(f"{path} cannot be read: {str(error).splitlines()[0]}.", remedy) from error
+    if lock.version != VERSION:
+        raise LockError(f"{path} has version {lock.version}; this program writes {VERSION}.", remedy)
+    if lock.terms.digest() != lock.digest:
+        raise LockError(f"{path} was edited by hand: its digest is not that of its content.", remedy)
+    return lock
+
+
+def differences(locked: Terms, found: Terms) -> tuple[str, ...]:
+    """What changed since the lock, one readable line each; empty when the digests are equal."""
+    lines = [
+        *_compare("scorer file", locked.files, found.files),
+        *_compare("data file", locked.data, found.data),
+        *_compare("rule", _flat(locked.rules), _flat(found.rules), show=True),
+        *_compare("environment", _flat(locked.environment), _flat(found.environment), show=True),
+    ]
+    return tuple(lines)
+
+
+def require_equal(locked: Terms, found: Terms) -> None:
+    """Stop when what is found is not what was locked.
+
+    Raises:
+        LockError: With a line for each difference.
+    """
+    if lines := differences(locked, found):
+        shown = "\n".join(f"  {line}" for line in lines[:20])
+        more = f"\n  and {len(lines) - 20} more" if len(lines) > 20 else ""
+        raise LockError(
+            f"The scorer is not what was locked:\n{shown}{more}",
+            "Undo the change, or open a new epoch with `lab lock --reason '...'`.",
+        )
+
+
+def _flat(value: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    flat: dict[str, str] = {}
+    for key, item in value.items():
+        name = f"{prefix}{key}"
+        if isinstance(item, Mapping):
+            flat.update(_flat(item, f"{name}."))
+        else:
+            flat[name] = json.dumps(item)
+    return flat
+
+
+def _compare(what: str, old: Mapping[str, str], new: Mapping[str, str], show: bool = False) -> list[str]:
+    lines = []
+    for name in sorted(old.keys() | new.keys()):
+        before, after = old.get(name), new.get(name)
+        if before == after:
+            continue
+        word = "added" if before is None else "removed" if after is None else "changed"
+        detail = f": {before or 'nothing'} -> {after or 'nothing'}" if show else ""
+        lines.append(f"{what} {word}: {name}{detail}")
+    return lines

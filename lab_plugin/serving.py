@@ -1,0 +1,80 @@
+"""Which Prefect API a campaign uses: the user's own if a profile names one, else the lab's local one."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from lab_plugin.errors import ApiError
+from lab_plugin.home import Home
+from lab_plugin.local_api import LocalApi, active_profile_api, apply, client_settings, healthy, loaded
+
+
+@dataclass(frozen=True)
+class Serving:
+    """The API that serves a campaign.
+
+    Attributes:
+        url: Ends in `/api`.
+        local: The lab's own server, None when the user's profile names another.
+    """
+
+    url: str
+    local: LocalApi | None
+
+
+@contextmanager
+def serving(home: Home) -> Iterator[Serving]:
+    """Have an API, and this process's Prefect pointed at it, for as long as the context lasts.
+
+    Prefect is imported here, while the server starts.
+
+    Raises:
+        ApiError: The user's API does not answer, or the local one cannot be started.
+    """
+    chosen = active_profile_api()
+    if chosen is not None:
+        if not healthy(chosen.rstrip("/")):
+            raise _unreachable(chosen)
+        yield Serving(chosen, None)
+        return
+    with LocalApi(home.prefect) as api:
+        api.start()
+        apply(client_settings(api.expected_url(), home.prefect))
+        import prefect  # noqa: F401 - a second of import, while the server needs three
+
+        url = api.wait()
+        apply(client_settings(url, home.prefect))
+        loaded()
+        yield Serving(url, api)
+
+
+def check_api(home: Home) -> str:
+    """Say which API a campaign would use, started if need be.
+
+    Raises:
+        ApiError: It cannot be used.
+    """
+    with serving(home) as api:
+        return f"{api.url} ({'the local API' if api.local else 'of the active profile'})"
+
+
+def ui_command(home: Home) -> str:
+    """How to open the Prefect UI on the lab's history."""
+    chosen = active_profile_api()
+    if chosen is not None:
+        return f"open {chosen.removesuffix('/api')}"
+    return shlex.join([sys.executable, "-m", "lab_plugin.local_api", "--home", str(home.prefect)])
+
+
+def _unreachable(url: str) -> ApiError:
+    source = "PREFECT_API_URL" if os.environ.get("PREFECT_API_URL") else "the active Prefect profile"
+    return ApiError(
+        f"The Prefect API {urlsplit(url).netloc}, named by {source}, does not answer.",
+        "Start it, or unset it: `lab run` then starts an API of its own.",
+    )

@@ -1,0 +1,125 @@
+"""What `lab status` and `lab results` say, as documents and as text."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lab_plugin.lab import Lab
+from lab_plugin.ledger import VerdictRecord
+from lab_plugin.mirroring import open_store
+from lab_plugin.repository import Lease
+from lab_plugin.serving import ui_command
+
+
+def results_document(lab: Lab) -> dict[str, Any]:
+    """Every idea, oldest first; a value is None where there is none."""
+    state = lab.ledger.state()
+    return {
+        "lab": lab.name,
+        "goal": lab.config.scorer.goal,
+        "metric": lab.config.scorer.metric,
+        "epoch": state.lock.epoch if state.lock else None,
+        "champion": _champion(lab),
+        "ideas": [_idea(record) for record in state.ideas.values()],
+    }
+
+
+def status_document(lab: Lab) -> dict[str, Any]:
+    """The lab at a glance."""
+    state = lab.ledger.state()
+    campaign = state.campaign
+    holder = Lease.holder(lab.repository, lab.lease_ref)
+    words = [record.verdict for record in state.ideas.values()]
+    return {
+        "lab": lab.name,
+        "goal": lab.config.scorer.goal,
+        "metric": lab.config.scorer.metric,
+        "epoch": state.lock.epoch if state.lock else None,
+        "baseline": {"commit": state.baseline.commit, "value": state.baseline.value}
+        if state.baseline
+        else None,
+        "champion": _champion(lab),
+        "ideas": len(words),
+        "verdicts": {word: words.count(word) for word in dict.fromkeys(sorted(words))},
+        "campaign": None
+        if campaign is None
+        else {
+            "number": campaign.number,
+            "strategy": campaign.strategy,
+            "budget": dict(campaign.budget),
+            "iterations": campaign.spent.iterations,
+            "seconds": campaign.spent.seconds,
+            "usd": campaign.spent.usd,
+        },
+        "running": None if holder is None else holder.describe(),
+        "open": {"prefect": ui_command(lab.home), "mlflow": open_store(lab).ui_command()},
+    }
+
+
+def summary(lab: Lab) -> str:
+    """The lab at a glance, as text."""
+    document = status_document(lab)
+    if document["champion"] is None:
+        return f"The lab {lab.name} is not locked yet: run `lab lock`."
+    champion, baseline, metric = document["champion"], document["baseline"], document["metric"]
+    verdicts = ", ".join(f"{count} {word}" for word, count in document["verdicts"].items())
+    lines = [
+        f"Lab        {lab.name} ({lab.config.scorer.goal} {metric}, epoch {document['epoch']})",
+        f"Baseline   {metric} {baseline['value']:.6g}   commit {baseline['commit'][:12]}",
+        f"Champion   {metric} {champion['value']:.6g}   "
+        f"{'idea ' + str(champion['number']) if champion['number'] else 'the baseline'}, "
+        f"branch {champion['branch']}, commit {champion['commit'][:12]}",
+        f"Ideas      {document['ideas']}{' (' + verdicts + ')' if verdicts else ''}",
+    ]
+    campaign = document["campaign"]
+    if campaign is not None:
+        total = campaign["budget"].get("iterations")
+        of = f" of {total:g}" if total is not None else ""
+        lines.append(
+            f"Campaign   {campaign['number']} is open: {campaign['iterations']}{of} iterations, "
+            f"{campaign['seconds']:.0f} s; `lab run` goes on with it"
+        )
+    if document["running"]:
+        lines.append(f"Running    {document['running']}")
+    lines += [
+        f"Take it    lab merge BRANCH   (or: git merge {champion['branch']})",
+        f"Prefect UI {document['open']['prefect']}",
+        f"MLflow UI  {document['open']['mlflow']}",
+    ]
+    return "\n".join(lines)
+
+
+def _champion(lab: Lab) -> dict[str, Any] | None:
+    champion = lab.ledger.state().champion
+    if champion is None:
+        return None
+    return {
+        "number": champion.number,
+        "branch": lab.best_branch,
+        "commit": champion.commit,
+        "value": champion.value,
+        "metrics": dict(champion.metrics),
+    }
+
+
+def _idea(record: VerdictRecord) -> dict[str, Any]:
+    return {
+        "number": record.number,
+        "title": record.hypothesis.splitlines()[0] if record.hypothesis else record.slug,
+        "branch": record.branch,
+        "commit": record.commit,
+        "parents": list(record.parents),
+        "strategy": record.strategy,
+        "tier": record.tier,
+        "verdict": record.verdict,
+        "reason": record.reason,
+        "value": record.value,
+        "difference": record.difference,
+        "metrics": dict(record.metrics),
+        "params": dict(record.params),
+        "seconds": record.seconds,
+        "usd": record.usd,
+        "epoch": record.epoch,
+        "campaign": record.campaign,
+        "duplicate_of": record.duplicate_of,
+    }

@@ -1,0 +1,227 @@
+"""From a ledger record to what its MLflow run says; no MLflow in here."""
+
+from __future__ import annotations
+
+import getpass
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from lab_plugin.ledger._records import LockRecord, Point, VerdictRecord
+from lab_plugin.tracking._names import clean, metrics, params, tags
+from lab_plugin.tracking._story import Story, Tally
+
+KEY = "lab.record"
+"""Run tag with the ledger commit that the run mirrors: how a run is found again."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scorer:
+    """The scorer as an MLflow dataset."""
+
+    digest: str
+    tree: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draft:
+    """One run, ready to be written. Times are milliseconds since 1970; `end` is 0 while it runs."""
+
+    key: str
+    name: str
+    tags: dict[str, str]
+    start: int
+    end: int = 0
+    status: str = "FINISHED"
+    params: dict[str, str] = field(default_factory=dict)
+    metrics: dict[str, float] = field(default_factory=dict)
+    scorer: Scorer | None = None
+    children: tuple[Draft, ...] = ()
+
+
+def milliseconds(at: str) -> int:
+    """A record's time as MLflow counts it.
+
+    Raises:
+        ValueError: It is no time, or before 1970.
+    """
+    moment = int(datetime.fromisoformat(at).timestamp() * 1000)
+    if moment < 0:
+        raise ValueError(f"{at} is before 1970")
+    return moment
+
+
+def idea_draft(key: str, record: VerdictRecord, metric: str) -> Draft:
+    """The run of an idea, with its points as children."""
+    end = milliseconds(record.at)
+    start = max(0, end - int(1000 * (record.seconds + record.orchestration_seconds)))
+    own = (
+        ("difference", record.difference),
+        ("seconds", record.seconds),
+        ("orchestration_seconds", record.orchestration_seconds),
+        ("usd", record.usd or None),
+    )
+    children = tuple(
+        _point_draft(point_key(key, index), record, index, point, metric, start, end)
+        for index, point in enumerate(record.points, start=1)
+    )
+    return Draft(
+        key=key,
+        name=clean(f"{record.number:04d} {record.slug}", 250),
+        tags=_idea_tags(key, record),
+        start=start,
+        end=end,
+        status="FAILED" if record.verdict in ("crashed", "rejected") else "FINISHED",
+        params=params(record.params),
+        metrics=metrics(((metric, record.value), *_further(record.metrics, metric), *own)),
+        children=children,
+    )
+
+
+def _idea_tags(key: str, record: VerdictRecord) -> dict[str, str]:
+    return tags(
+        {
+            KEY: key,
+            "lab.kind": "idea",
+            "lab.idea": record.number,
+            "lab.verdict": record.verdict,
+            "lab.campaign": record.campaign,
+            "lab.branch": record.branch,
+            "lab.parents": ",".join(record.parents),
+            "lab.strategy": record.strategy,
+            "lab.tier": record.tier,
+            "lab.epoch": record.epoch,
+            "lab.scorer_digest": record.digest,
+            "lab.commit": record.commit,
+            "lab.flow_run": record.flow_run,
+            "lab.sandbox": record.sandbox,
+            "lab.seed": record.seed,
+            "lab.duplicate_of": record.duplicate_of,
+            "mlflow.note.content": _note(record),
+            **_source(record.branch, record.commit),
+        }
+    )
+
+
+def _note(record: VerdictRecord) -> str:
+    parts = [clean(record.hypothesis, 3000), f"**{record.verdict}**: {clean(record.reason, 1500)}"]
+    if record.duplicate_of is not None:
+        parts.append(f"Same tree as idea {record.duplicate_of:04d}.")
+    return "\n\n".join(part for part in parts if part.strip())
+
+
+def _source(name: str, commit: str) -> dict[str, str]:
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = ""
+    return {
+        "mlflow.user": user,
+        "mlflow.source.name": name,
+        "mlflow.source.type": "LOCAL",
+        "mlflow.source.git.branch": name,
+        "mlflow.source.git.commit": commit,
+    }
+
+
+def _further(values: dict[str, float], metric: str) -> list[tuple[str, float | None]]:
+    return [(name, value) for name, value in values.items() if name != metric]
+
+
+def _point_draft(
+    key: str, record: VerdictRecord, index: int, point: Point, metric: str, start: int, end: int
+) -> Draft:
+    values = {
+        KEY: key,
+        "lab.kind": "point",
+        "lab.point": f"{record.number:04d}.{index}",
+        "lab.status": point.status,
+        "lab.campaign": record.campaign,
+        "lab.epoch": record.epoch,
+        "lab.tree": point.tree,
+        "mlflow.note.content": point.reason,
+    }
+    own = (("seconds", point.seconds),)
+    return Draft(
+        key=key,
+        name=clean(f"{record.number:04d}.{index} {record.slug}", 250),
+        tags=tags(values),
+        start=start,
+        end=min(end, start + int(1000 * point.seconds)),
+        status="FINISHED" if point.status == "scored" else "FAILED",
+        params=params(point.params),
+        metrics=metrics(((metric, point.value), *_further(point.metrics, metric), *own)),
+    )
+
+
+def baseline_draft(key: str, record: LockRecord) -> Draft:
+    """The run of a lock: the champion of a new epoch, scored with its scorer."""
+    moment = milliseconds(record.at)
+    note = f"The value to beat in epoch {record.epoch}.\n\n{clean(record.reason, 3000)}".strip()
+    values = {
+        KEY: key,
+        "lab.kind": "baseline",
+        "lab.idea": record.champion,
+        "lab.epoch": record.epoch,
+        "lab.commit": record.commit,
+        "lab.scorer_digest": record.digest,
+        "mlflow.note.content": note,
+        **_source(f"lab/{record.lab}/best", record.commit),
+    }
+    return Draft(
+        key=key,
+        name="baseline" if record.epoch <= 1 else f"baseline (epoch {record.epoch})",
+        tags=tags(values),
+        start=moment,
+        end=moment,
+        metrics=metrics(((record.metric, record.value), *_further(record.metrics, record.metric))),
+        scorer=Scorer(digest=record.digest, tree=record.tree),
+    )
+
+
+def point_key(key: str, index: int) -> str:
+    """Key of the run of a batch's point, counted from 1."""
+    return f"{key}.{index}"
+
+
+def campaign_key(number: int) -> str:
+    """Key of a campaign's run."""
+    return f"campaign-{number}"
+
+
+def campaign_draft(number: int, tally: Tally) -> Draft:
+    """The run of a campaign, still running."""
+    values = {
+        KEY: campaign_key(number),
+        "lab.kind": "campaign",
+        "lab.campaign": number,
+        "lab.strategy": tally.strategy,
+        "mlflow.source.name": "lab run",
+        "mlflow.source.type": "LOCAL",
+    }
+    return Draft(
+        key=campaign_key(number),
+        name=clean(f"campaign {number} {tally.strategy}".rstrip(), 250),
+        tags=tags(values),
+        start=milliseconds(tally.started),
+        status="RUNNING",
+    )
+
+
+def ended(draft: Draft, at: str) -> Draft:
+    """The same run, finished at a record's time."""
+    return replace(draft, status="FINISHED", end=milliseconds(at))
+
+
+def curve_point(story: Story, campaign: int) -> dict[str, float]:
+    """The campaign's curves at its latest idea."""
+    tally = story.campaigns[campaign]
+    best = story.champion.value if story.champion else None
+    name = story.lock.metric if story.lock else "metric"
+    return metrics(
+        (
+            (f"{name}_best", best),
+            ("ideas", tally.ideas),
+            ("keep_rate", tally.kept / tally.ideas if tally.ideas else None),
+            ("usd", tally.usd or None),
+        )
+    )
