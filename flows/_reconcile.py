@@ -12,7 +12,7 @@ from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.filters import FlowRunFilter, TaskRunFilter
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.client.schemas.sorting import FlowRunSort
-from prefect.states import Cancelled, Crashed
+from prefect.states import Cancelled, Crashed, State
 
 from lab_plugin.local_api import process_start
 
@@ -84,7 +84,7 @@ async def _close(client: PrefectClient, run: FlowRun) -> None:
     )
     for task in tasks:
         await client.set_task_run_state(task.id, Crashed(message=message), force=True)
-    state = Cancelled(message=message) if cancelled else Crashed(message=message)
+    state: State[None] = (Cancelled if cancelled else Crashed)(message=message)
     await client.set_flow_run_state(run.id, state, force=True)
 
 

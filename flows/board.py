@@ -1,7 +1,7 @@
-"""What the Prefect UI shows of a campaign: run names, a report per iteration, the results table, the progress.
+"""What the Prefect UI shows of a campaign: run names, a report per iteration, the results, the progress.
 
-All of it is written in the background by one task with one client: an iteration never waits for it, and a write
-that fails costs nothing but itself.
+All of it is written in the background by one task with one client: an iteration never waits for it, and a
+write that fails costs nothing but itself.
 """
 
 from __future__ import annotations
@@ -115,4 +115,6 @@ class Board:
                 try:
                     await write(client)
                 except (httpx.HTTPError, PrefectException) as error:
-                    _log.warning("The Prefect UI misses something of campaign %s: %s", self._campaign.number, error)
+                    _log.warning(
+                        "The Prefect UI misses something of campaign %s: %s", self._campaign.number, error
+                    )

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from prefect import flow, tags
+from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
-from prefect.states import Cancelled, Completed, State
+from prefect.states import Cancelled, Completed
 
 from lab_plugin.campaign import Campaign, Plan, open_campaign
 from lab_plugin.events import subscribed
@@ -31,12 +32,13 @@ async def campaign(
         fresh: Begin a new campaign whose proposer does not see earlier ideas.
         jobs: Iterations at a time.
     """
+    own_run = str(flow_run.get_id())
     async with AsyncExitStack() as stack:
         this = await stack.enter_async_context(open_campaign(Lab.open(Path(lab)), Plan(budget or {}, fresh)))
-        board = await stack.enter_async_context(Board(this, flow_run.get_id()))
+        board = await stack.enter_async_context(Board(this, own_run))
         stack.enter_context(subscribed(board))
         stack.enter_context(tags("lab", f"lab:{this.lab.name}", f"campaign:{this.number}"))
-        await stack.enter_async_context(watching(flow_run.get_id(), this.stop))
+        await stack.enter_async_context(watching(own_run, this.stop))
         await asyncio.gather(*(_slot(this) for _ in range(jobs)))
     return (Completed if this.finished else Cancelled)(message=this.stop_reason)
 

@@ -1,4 +1,4 @@
-"""A cancel in the Prefect UI reaches a flow that runs in this process, which Prefect itself does not see to."""
+"""A cancel in the Prefect UI reaches a flow of this process, which Prefect itself does not see to."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _log = logging.getLogger("prefect.lab")
 
 @asynccontextmanager
 async def watching(flow_run: str, stop: Callable[[str], None]) -> AsyncIterator[None]:
-    """Call `stop` with the reason when the flow run is cancelled from outside, as long as the context lasts."""
+    """Call `stop` with the reason when the flow run is cancelled from outside."""
     watcher = asyncio.create_task(_watch(UUID(flow_run), stop))
     try:
         yield

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from prefect import flow
-from prefect.states import Cancelled, Completed, State
+from prefect.client.schemas.objects import State
+from prefect.states import Cancelled, Completed
 
 from lab_plugin.campaign import Interrupted
 from lab_plugin.flows.tasks import decide, evaluate, execute, propose

@@ -74,7 +74,10 @@ def exhausted(
     bounds = (
         (reached, f"target reached: {champion:.6g}"),
         (_over(started, budget.iterations), f"all {budget.iterations} iterations are spent"),
-        (_over(spent.seconds / 3600, budget.hours), f"{budget.hours:g} hours are spent" if budget.hours is not None else ""),
+        (
+            _over(spent.seconds / 3600, budget.hours),
+            f"{budget.hours:g} hours are spent" if budget.hours is not None else "",
+        ),
         (_over(spent.usd, budget.cost_usd), f"{spent.usd:.2f} US dollars are spent"),
         (_over(spent.since_keep, budget.plateau), f"plateau: {spent.since_keep} iterations without a keep"),
         (_over(spent.crashes, budget.crashes), f"{spent.crashes} crashes in a row"),

@@ -97,7 +97,11 @@ async def _programs(lab: Lab) -> list[Finding]:
     if score.value is None:
         remedy = f"The scorer must write {lab.config.scorer.metric!r} to $LAB_SCORECARD."
         return [found, candidate, Finding("scorer", False, score.reason, remedy)]
-    return [found, candidate, Finding("scorer", True, f"{lab.config.scorer.metric} {score.value:.6g} on HEAD")]
+    return [
+        found,
+        candidate,
+        Finding("scorer", True, f"{lab.config.scorer.metric} {score.value:.6g} on HEAD"),
+    ]
 
 
 async def _sandbox(sandbox: Sandbox) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from lab_plugin.lab import Lab
 from lab_plugin.repository import Lease, RefChange
 
-_FOLDERS = ("workspaces", "snapshots", "trials", "proposals")
+_FOLDERS = ("snapshots", "trials", "proposals")
 
 
 @dataclass(frozen=True)
@@ -30,14 +30,14 @@ def clean_lab(lab: Lab, ideas: bool = False) -> Cleaning:
 
     Args:
         lab: The lab.
-        ideas: Also delete the branches of ideas that were not kept. Their commits stay: each is a parent of its
-            ledger record.
+        ideas: Also delete the branches of ideas that were not kept. Their commits stay: each is a parent
+            of its ledger record.
 
     Raises:
         LeaseHeld: A campaign runs.
     """
     with Lease.acquire(lab.repository, lab.lease_ref, "lab clean") as lease:
-        freed = 0
+        freed = lab.pool().clean()
         for path in [lab.folder / name for name in _FOLDERS] + sorted(lab.folder.glob("rescore-*")):
             freed += _size(path)
             shutil.rmtree(path, ignore_errors=True)
@@ -52,7 +52,7 @@ def _delete_branches(lab: Lab, lease: Lease) -> int:
         if record.verdict != "kept" and there.get(f"refs/heads/{record.branch}") == record.commit
     ]
     if changes:
-        lab.repository.update_refs([RefChange(lab.lease_ref, lease.oid, lease.oid), *changes])
+        lab.repository.update_refs([lease.fence(), *changes])
     return len(changes)
 
 

@@ -84,7 +84,7 @@ def load_epoch(lab: Lab, record: LockRecord) -> Epoch:
         ConfigError: Its `lab.toml` is of a version that this program does not read.
     """
     read = lab.repository.read_file
-    config = configuration.parse(read(record.tree, _CONFIG), lab.config.source)
+    config = configuration.parse(read(record.tree, _CONFIG).decode(), str(lab.config.source))
     try:
         lock = Lock.model_validate_json(read(record.tree, FILE_NAME))
     except ValidationError as error:

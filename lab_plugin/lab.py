@@ -165,9 +165,7 @@ class Lab:
         Raises:
             LockError: The snapshot is not that.
         """
-        snapshot = materialise_snapshot(
-            self.repository, tree, files, self.folder / "snapshots", self._hasher
-        )
+        snapshot = materialise_snapshot(self.repository, tree, files, self.folder / "snapshots", self._hasher)
         return TrialRunner(self.config, sandbox, snapshot, self.directory)
 
     def instructions(self) -> str:

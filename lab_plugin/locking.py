@@ -12,8 +12,8 @@ from lab_plugin.epoch import lock_of, store_epoch
 from lab_plugin.errors import LockError
 from lab_plugin.lab import Lab
 from lab_plugin.ledger import LockRecord, State
-from lab_plugin.rescore import Rescoring, score_tree
 from lab_plugin.repository import Lease, RefChange
+from lab_plugin.rescore import Rescoring, score_tree
 from lab_plugin.sandbox import Sandbox
 from lab_plugin.scorer import FILE_NAME, Terms, differences, read_lock, store_snapshot
 from lab_plugin.timestamps import utc_now
@@ -62,7 +62,7 @@ async def lock_lab(lab: Lab, sandbox: Sandbox, reason: str = "", baseline: str =
             candidate=record.commit,
             tree=record.tree,
             changes=[
-                RefChange(lab.lease_ref, lease.oid, lease.oid),
+                lease.fence(),
                 RefChange(lab.best_ref, record.commit, best),
             ],
         )

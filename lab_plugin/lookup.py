@@ -31,7 +31,9 @@ def find_idea(lab: Lab, text: str) -> VerdictRecord:
     if len(found) == 1:
         return found[0]
     what = "no idea" if not found else f"{len(found)} ideas"
-    raise LabError(f"{what.capitalize()} of the lab {lab.name} fits {text!r}.", "Run `lab results` for the list.")
+    raise LabError(
+        f"{what.capitalize()} of the lab {lab.name} fits {text!r}.", "Run `lab results` for the list."
+    )
 
 
 def _fits(record: VerdictRecord, text: str) -> bool:

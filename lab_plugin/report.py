@@ -33,7 +33,9 @@ def iteration_report(record: VerdictRecord, metric: str, patch: str) -> str:
         f"| seconds | {record.seconds:.2f} (and {record.orchestration_seconds:.2f} around them) |",
         f"| sandbox | {record.sandbox or 'not run'} |",
     ]
-    lines += [f"| {_cell(name)} | {_number(value)} |" for name, value in record.metrics.items() if name != metric]
+    lines += [
+        f"| {_cell(name)} | {_number(value)} |" for name, value in record.metrics.items() if name != metric
+    ]
     if record.params:
         lines += ["", "## Parameters", "", "| parameter | value |", "|---|---|"]
         lines += [f"| {_cell(name)} | {_cell(value)} |" for name, value in record.params.items()]

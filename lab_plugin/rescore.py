@@ -56,5 +56,5 @@ async def score_tree(lab: Lab, runner: TrialRunner, tree: str, number: int = 0) 
         execution = await runner.execute(trial)
         return Rescoring(execution, await runner.evaluate(trial, execution))
     finally:
-        pool.release(workspace)
+        pool.release(workspace, tainted=not runner.contained)
         shutil.rmtree(folder, ignore_errors=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lab_plugin.lab import Lab
-from lab_plugin.ledger import VerdictRecord
+from lab_plugin.ledger import LockRecord, VerdictRecord
 from lab_plugin.mirroring import open_store
 from lab_plugin.repository import Lease
 from lab_plugin.serving import ui_command
@@ -28,16 +28,14 @@ def status_document(lab: Lab) -> dict[str, Any]:
     """The lab at a glance."""
     state = lab.ledger.state()
     campaign = state.campaign
-    holder = Lease.holder(lab.repository, lab.lease_ref)
+    owner = Lease.holder(lab.repository, lab.lease_ref)
     words = [record.verdict for record in state.ideas.values()]
     return {
         "lab": lab.name,
         "goal": lab.config.scorer.goal,
         "metric": lab.config.scorer.metric,
         "epoch": state.lock.epoch if state.lock else None,
-        "baseline": {"commit": state.baseline.commit, "value": state.baseline.value}
-        if state.baseline
-        else None,
+        "baseline": _baseline(lab),
         "champion": _champion(lab),
         "ideas": len(words),
         "verdicts": {word: words.count(word) for word in dict.fromkeys(sorted(words))},
@@ -51,7 +49,7 @@ def status_document(lab: Lab) -> dict[str, Any]:
             "seconds": campaign.spent.seconds,
             "usd": campaign.spent.usd,
         },
-        "running": None if holder is None else holder.describe(),
+        "running": None if owner is None else str(owner),
         "open": {"prefect": ui_command(lab.home), "mlflow": open_store(lab).ui_command()},
     }
 
@@ -87,6 +85,13 @@ def summary(lab: Lab) -> str:
         f"MLflow UI  {document['open']['mlflow']}",
     ]
     return "\n".join(lines)
+
+
+def _baseline(lab: Lab) -> dict[str, Any] | None:
+    """What the lab started from: the commit that the newest lock without an idea scored."""
+    locks = [entry.record for entry in lab.ledger.records() if isinstance(entry.record, LockRecord)]
+    started = next((lock for lock in reversed(locks) if lock.champion == 0), None)
+    return None if started is None else {"commit": started.commit, "value": started.value}
 
 
 def _champion(lab: Lab) -> dict[str, Any] | None:

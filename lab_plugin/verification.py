@@ -73,5 +73,3 @@ def _lock_record(lab: Lab, epoch: int) -> LockRecord:
 
 def _shown(value: float | None) -> str:
     return "no score" if value is None else repr(value)
-
-

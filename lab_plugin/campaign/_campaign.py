@@ -26,7 +26,6 @@ from lab_plugin.repository import Lease
 from lab_plugin.sandbox import Sandbox
 from lab_plugin.scorer import Score, require_equal
 
-
 T = TypeVar("T")
 
 
@@ -43,7 +42,7 @@ class Plan:
     fresh: bool = False
 
 
-class Interrupted(Exception):  # noqa: N818 - it is no error: somebody asked for it
+class Interrupted(Exception):
     """The campaign was asked to stop while an idea was on its way; the idea stays open."""
 
 
@@ -76,7 +75,10 @@ class Campaign:
         pool = lab.pool()
         self._ideas = IdeaDesk(lab, proposer, pool, lab.folder / "proposals")
         self._trials = TrialDesk(
-            lab, lab.runner_of(sandbox, snapshot_of(lab, record), lock.terms.files), pool, lab.folder / "trials"
+            lab,
+            lab.runner_of(sandbox, snapshot_of(lab, record), lock.terms.files),
+            pool,
+            lab.folder / "trials",
         )
         self._verdicts = VerdictDesk(lab, lease, record.digest)
         self.evidence = EvidenceDesk(lab, lab.folder / "evidence")
@@ -182,9 +184,7 @@ class Campaign:
     ) -> VerdictRecord:
         """Write the verdict, gather its evidence, and tell the proposer."""
         now = time.monotonic()
-        clock = Clock(
-            iteration=now - self._started.get(idea.number, now), campaign=self.seconds
-        )
+        clock = Clock(iteration=now - self._started.get(idea.number, now), campaign=self.seconds)
         record = await self._verdicts.decide(idea, runs, scores, clock, flow_run)
         del self._started[idea.number]
         report = await asyncio.to_thread(self.evidence.gather, record, runs)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lab_plugin import parameters
-from lab_plugin.errors import IntakeError, LabError, ProposerError
+from lab_plugin.errors import IntakeError, LabError, ParametersError, ProposerError
 from lab_plugin.idea import Fault, Idea, PlannedPoint
 from lab_plugin.lab import Lab
 from lab_plugin.ledger import Champion
@@ -51,7 +51,7 @@ class IdeaDesk:
             async with self._asking:
                 suggestion, points = await self._ask(number, parent, tree)
             fault = self._fault(points, tree)
-        except (ProposerError, IntakeError, parameters.ParametersError) as error:
+        except (ProposerError, IntakeError, ParametersError) as error:
             suggestion = Suggestion(title="no proposal", hypothesis="")
             points = (PlannedPoint(tree=tree),)
             verdict = "crashed" if isinstance(error, ProposerError) else "rejected"
@@ -120,9 +120,7 @@ class IdeaDesk:
         rendered = parameters.render(
             repository.read_file(tree, path), parameters.format_of(space.file), space.key, params
         )
-        return PlannedPoint(
-            tree=repository.edit_tree(tree, {path: Blob(data=rendered)}), params=dict(params)
-        )
+        return PlannedPoint(tree=repository.edit_tree(tree, {path: Blob(data=rendered)}), params=dict(params))
 
     def _fault(self, points: tuple[PlannedPoint, ...], tree: str) -> Fault | None:
         if not points:

@@ -6,6 +6,7 @@ import asyncio
 import shutil
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from typing import Literal
 
 from lab_plugin import events
 from lab_plugin.budget import Budget
@@ -16,11 +17,10 @@ from lab_plugin.lab import Lab
 from lab_plugin.ledger import CampaignRecord, OpenCampaign
 from lab_plugin.mirroring import mirroring
 from lab_plugin.proposers import Proposer, Setup, open_proposer
-from lab_plugin.repository import Lease, RefChange
+from lab_plugin.repository import HEARTBEAT_SECONDS, Lease
 from lab_plugin.sandbox import Sandbox, warning
 from lab_plugin.timestamps import utc_now
 
-HEARTBEAT_SECONDS = 20.0
 _running: dict[str, Campaign] = {}
 
 
@@ -58,6 +58,7 @@ async def open_campaign(lab: Lab, plan: Plan) -> AsyncIterator[Campaign]:
         stack.push_async_callback(sandbox.close)
         await sandbox.probe()
         lease = stack.enter_context(Lease.acquire(lab.repository, lab.lease_ref, "lab run"))
+        lab.ledger.recover([lease.fence()])
         _sweep(lab)
         before = lab.ledger.state().campaign
         view = _begin(lab, plan, lease)
@@ -87,7 +88,7 @@ def _begin(lab: Lab, plan: Plan, lease: Lease) -> OpenCampaign:
     state = lab.ledger.state()
     view = state.campaign
     if view is not None and plan.fresh:
-        _append(lab, lease, _record(lab, view, "closed", "replaced by a fresh campaign"))
+        _append(lab, lease, _record(view, "closed", "replaced by a fresh campaign"))
         view = None
     if view is None:
         number = state.next_campaign
@@ -104,7 +105,7 @@ def _begin(lab: Lab, plan: Plan, lease: Lease) -> OpenCampaign:
         )
         _append(lab, lease, record)
     elif plan.budget and {**view.budget, **plan.budget} != dict(view.budget):
-        revised = _record(lab, view, "revised", "budget given anew")
+        revised = _record(view, "revised", "budget given anew")
         _append(lab, lease, revised.model_copy(update={"budget": {**view.budget, **plan.budget}}))
     opened = lab.ledger.state().campaign
     assert opened is not None
@@ -123,11 +124,13 @@ def _configured(lab: Lab) -> dict[str, float]:
     ).to_record()
 
 
-def _record(lab: Lab, view: OpenCampaign, event: str, reason: str, seconds: float = 0.0) -> CampaignRecord:
+def _record(
+    view: OpenCampaign, event: Literal["revised", "closed"], reason: str, seconds: float = 0.0
+) -> CampaignRecord:
     return CampaignRecord(
         at=utc_now(),
         campaign=view.number,
-        event=event,  # type: ignore[arg-type]
+        event=event,
         strategy=view.strategy,
         fresh=view.fresh,
         history_from=view.history_from,
@@ -138,8 +141,7 @@ def _record(lab: Lab, view: OpenCampaign, event: str, reason: str, seconds: floa
 
 
 def _append(lab: Lab, lease: Lease, record: CampaignRecord) -> None:
-    fence = RefChange(lab.lease_ref, lease.oid, lease.oid)
-    lab.ledger.append(record, candidate=None, changes=[fence])
+    lab.ledger.append(record, candidate=None, changes=[lease.fence()])
 
 
 def _proposer(lab: Lab, sandbox: Sandbox, view: OpenCampaign) -> Proposer:
@@ -168,6 +170,7 @@ def _sweep(lab: Lab) -> None:
         shutil.rmtree(lab.folder / folder, ignore_errors=True)
     for path in lab.folder.glob("rescore-*"):
         shutil.rmtree(path, ignore_errors=True)
+    lab.pool().clean()
 
 
 @asynccontextmanager
@@ -211,7 +214,7 @@ def _announce(campaign: Campaign, sandbox: Sandbox) -> None:
 
 def _end(campaign: Campaign, lease: Lease) -> None:
     if campaign.finished:
-        record = _record(campaign.lab, campaign.view, "closed", campaign.stop_reason, campaign.seconds)
+        record = _record(campaign.view, "closed", campaign.stop_reason, campaign.seconds)
         _append(campaign.lab, lease, record)
     events.publish(
         events.CampaignEnded(campaign.number, campaign.stop_reason or "stopped", campaign.finished)

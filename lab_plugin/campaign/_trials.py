@@ -101,7 +101,7 @@ class TrialDesk:
             trial = self._trial(idea, index, workspace.path)
             return PointRun(trial, execution=await self._runner.execute(trial))
         finally:
-            self._pool.release(workspace)
+            self._pool.release(workspace, tainted=not self._runner.contained)
 
     def _trial(self, idea: Idea, index: int, workspace: Path) -> Trial:
         return Trial(
@@ -128,5 +128,5 @@ def find_answer(lab: Lab, state: State, tree: str) -> Answer | None:
         return Answer(record.number, score)
     status = "scored" if record.value is not None else record.verdict
     assert status in ("scored", "crashed", "rejected")
-    score = Score(status=status, reason=record.reason, value=record.value, metrics=record.metrics)  # type: ignore[arg-type]
+    score = Score(status=status, reason=record.reason, value=record.value, metrics=record.metrics)
     return Answer(record.number, score)

@@ -90,7 +90,7 @@ class VerdictDesk:
     def _append(self, idea: Idea, record: VerdictRecord) -> None:
         lab = self._lab
         changes = [
-            RefChange(lab.lease_ref, self._lease.oid, self._lease.oid),
+            self._lease.fence(),
             RefChange(f"refs/heads/{record.branch}", record.commit, ""),
             RefChange(lab.open_prefix + idea.name, None, idea.commit),
         ]
@@ -172,7 +172,9 @@ class VerdictDesk:
 
     def _best(self, scores: Sequence[Score]) -> int:
         sign = 1 if self._lab.config.scorer.goal == "maximize" else -1
-        values = [(sign * score.value, -index) for index, score in enumerate(scores) if score.value is not None]
+        values = [
+            (sign * score.value, -index) for index, score in enumerate(scores) if score.value is not None
+        ]
         return -max(values)[1] if values else 0
 
     def _commit(self, idea: Idea, best: int) -> str:

@@ -9,7 +9,9 @@ import typer
 
 from lab_plugin.cli._options import JsonOption, LabOption, opened, print_json
 
-IdeaArgument = Annotated[str, typer.Argument(metavar="IDEA", help="Its number, branch, or commit; or 'best'.")]
+IdeaArgument = Annotated[
+    str, typer.Argument(metavar="IDEA", help="Its number, branch, or commit; or 'best'.")
+]
 
 
 def show(idea: IdeaArgument, lab: LabOption = None, as_json: JsonOption = False) -> None:

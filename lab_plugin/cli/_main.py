@@ -9,7 +9,10 @@ from typing import Annotated
 import typer
 
 from lab_plugin import __version__
-from lab_plugin.cli import _campaign, _ideas, _setup, _upkeep
+from lab_plugin.cli._campaign import results, run, status
+from lab_plugin.cli._ideas import diff, show, verify
+from lab_plugin.cli._setup import check, init, lock
+from lab_plugin.cli._upkeep import clean, merge, sync
 from lab_plugin.errors import LabError
 
 app = typer.Typer(
@@ -21,20 +24,7 @@ app = typer.Typer(
     help="Run attempts at a better number while you sleep, and keep what is really better.",
 )
 
-for command in (
-    _setup.init,
-    _setup.check,
-    _setup.lock,
-    _campaign.run,
-    _campaign.status,
-    _campaign.results,
-    _ideas.show,
-    _ideas.diff,
-    _ideas.verify,
-    _upkeep.sync,
-    _upkeep.merge,
-    _upkeep.clean,
-):
+for command in (init, check, lock, run, status, results, show, diff, verify, sync, merge, clean):
     app.command()(command)
 
 

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 LabOption = Annotated[
     Path | None,
-    typer.Option("--lab", metavar="PATH", help="The lab's folder or lab.toml (default: the nearest upwards)."),
+    typer.Option(
+        "--lab", metavar="PATH", help="The lab's folder or lab.toml (default: the nearest upwards)."
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 

@@ -56,7 +56,10 @@ class Progress:
     def _opened(self, event: CampaignOpened) -> None:
         self._done_before, self._total, self._began = event.iterations, event.total, time.monotonic()
         how = f"goes on after {event.iterations} iterations" if event.resumed else "begins"
-        self.note(f"campaign {event.campaign} {how}; champion {self._metric} {event.champion:.6g}; sandbox {event.sandbox}")
+        self.note(
+            f"campaign {event.campaign} {how}; sandbox {event.sandbox}; "
+            f"champion {self._metric} {event.champion:.6g}"
+        )
         if event.warning:
             self.note(f"warning: {event.warning}")
         if self._live:

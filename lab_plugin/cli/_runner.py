@@ -44,9 +44,13 @@ def run_campaign(lab: Lab, budget: dict[str, float], fresh: bool, jobs: int, qui
         if isinstance(event, CampaignEnded):
             ended.append(event)
 
-    with Progress(lab.config.scorer.metric, quiet) as progress:
-        with serving(lab.home) as api, subscribed(progress), subscribed(keep_ending):
-            interrupted = asyncio.run(_run(lab, budget, fresh, jobs, api, progress))
+    with (
+        Progress(lab.config.scorer.metric, quiet) as progress,
+        serving(lab.home) as api,
+        subscribed(progress),
+        subscribed(keep_ending),
+    ):
+        interrupted = asyncio.run(_run(lab, budget, fresh, jobs, api, progress))
     if not ended:
         return Ending("interrupted before the campaign began", False, interrupted)
     return Ending(ended[-1].reason, ended[-1].closed, interrupted)

@@ -38,7 +38,8 @@ def init(
     ask = sys.stdin.isatty() and not yes and not as_json
     answers = defaults.with_changes(
         {
-            key: value or (typer.prompt(key, default=getattr(defaults, key)) if ask else getattr(defaults, key))
+            key: value
+            or (typer.prompt(key, default=getattr(defaults, key)) if ask else getattr(defaults, key))
             for key, value in given.items()
         }
     )
@@ -69,7 +70,9 @@ def check(lab: LabOption = None, as_json: JsonOption = False) -> None:
 
 
 def lock(
-    reason: Annotated[str, typer.Option(help="Why a new epoch is opened; needed for all but the first.")] = "",
+    reason: Annotated[
+        str, typer.Option(help="Why a new epoch is opened; needed for all but the first.")
+    ] = "",
     baseline: Annotated[
         str, typer.Option(metavar="REV", help="Start again from this commit instead of the champion.")
     ] = "",

@@ -51,7 +51,9 @@ def merge(
 def clean(
     ideas: Annotated[
         bool,
-        typer.Option("--ideas", help="Also delete the branches of ideas that were not kept; the ledger keeps them."),
+        typer.Option(
+            "--ideas", help="Also delete the branches of ideas that were not kept; the ledger keeps them."
+        ),
     ] = False,
     lab: LabOption = None,
     as_json: JsonOption = False,

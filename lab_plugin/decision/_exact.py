@@ -39,9 +39,7 @@ class ExactRule:
             word = "equal" if gain == 0 else "worse"
             return Comparison("reverted", f"{word}: {against}", shown)
         if gain < Fraction(self.min_improvement):
-            return Comparison(
-                "reverted", f"better by less than {self.min_improvement:.6g}: {against}", shown
-            )
+            return Comparison("reverted", f"better by less than {self.min_improvement:.6g}: {against}", shown)
         return Comparison("kept", f"better: {against}", shown)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lab_plugin.errors import LedgerError, RepositoryError
-from lab_plugin.ledger._codec import canonical, decode, line_of
+from lab_plugin.ledger._codec import canonical, decode, line_of, read
 from lab_plugin.ledger._records import Record
 from lab_plugin.repository import Repository
 
@@ -55,13 +55,16 @@ class RawCommit:
         parents = tuple(line[7:] for line in lines if line.startswith("parent "))
         return cls(oid, data, lines[0][5:], parents, message)
 
-    def record(self) -> Record:
+    def record(self, *, strict: bool = False) -> Record:
         """Its record.
+
+        Args:
+            strict: Also prove that its text is the canonical one.
 
         Raises:
             ValueError: It holds none; the message says why.
         """
-        return decode(line_of(self.message))
+        return (decode if strict else read)(line_of(self.message))
 
 
 def read_chain(repository: Repository, lab: str, head: str, stop: str | None) -> list[RawCommit]:

@@ -30,7 +30,11 @@ class Ledger:
         self.ref = f"refs/lab/{lab}/ledger"
         self._repository = repository
         self._lock = threading.RLock()
-        self._forget()
+        self._head: str | None = None
+        self._loaded = False
+        self._entries: list[Entry] = []
+        self._problems: list[Problem] = []
+        self._state = State()
 
     def head(self) -> str | None:
         """The newest ledger commit, None while there is none."""
@@ -130,10 +134,10 @@ class Ledger:
             return _recover.recover(self._repository, self.lab, self.records(), self.state(), fence)
 
     def _forget(self) -> None:
-        self._head: str | None = None
+        self._head = None
         self._loaded = False
-        self._entries: list[Entry] = []
-        self._problems: list[Problem] = []
+        self._entries = []
+        self._problems = []
         self._state = State()
 
     def _refresh(self) -> None:

@@ -120,6 +120,12 @@ class State:
     next_number: int = 1
     next_campaign: int = 1
 
+    @property
+    def baseline(self) -> Champion | None:
+        """What the current epoch started from, with its value under the current lock."""
+        lock = self.lock
+        return None if lock is None else Champion(lock.champion, lock.commit, lock.value, lock.metrics)
+
     def find_tree(self, tree: str) -> VerdictRecord | None:
         """The idea of the current epoch that met this tree (as itself or as a point), scored if any was."""
         return None if self.lock is None else self.ideas.find_tree(self.lock.epoch, tree)
@@ -128,8 +134,8 @@ class State:
         """The state after one more record. A second verdict of one number changes nothing."""
         match record:
             case LockRecord():
-                champion = Champion(record.champion, record.commit, record.value, record.metrics)
-                return replace(self, lock=record, champion=champion)
+                locked = replace(self, lock=record)
+                return replace(locked, champion=locked.baseline)
             case CampaignRecord():
                 return self._with_campaign(record)
             case VerdictRecord():
@@ -162,12 +168,13 @@ class State:
             champion = Champion(record.number, record.commit, record.value, record.metrics)
         if campaign is not None and campaign.number == record.campaign:
             campaign = replace(campaign, spent=_spend(campaign.spent, record), kept=campaign.kept + kept)
-        return replace(
-            self,
+        return State(
+            lock=self.lock,
             champion=champion,
             campaign=campaign,
             ideas=self.ideas.with_verdict(record),
             next_number=max(self.next_number, record.number + 1),
+            next_campaign=self.next_campaign,
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from lab_plugin.errors import LedgerError, RepositoryError
 from lab_plugin.ledger._chain import Problem, RawCommit, genesis_message, read_chain
@@ -25,7 +26,7 @@ def verify(repository: Repository, lab: str, head: str | None) -> list[Problem]:
         return [Problem(head, error.message, error.remedy)]
     proof = _Proof(repository, lab)
     found = list(_genesis(lab, chain[0]))
-    for before, raw in zip(chain, chain[1:], strict=False):
+    for before, raw in pairwise(chain):
         found.extend(proof.check(before, raw))
     found.extend(proof.check_refs())
     return found
@@ -55,7 +56,7 @@ class _Proof:
         """Check one ledger commit against those before it."""
         yield from _hash(raw)
         try:
-            record = raw.record()
+            record = raw.record(strict=True)
         except ValueError as error:
             remedy = (
                 "The idea is left out; all others count. Restore the object from a clone if it is damaged."
@@ -72,7 +73,9 @@ class _Proof:
         branches = self.repository.refs(f"refs/heads/lab/{self.lab}/")
         for record in self.state.ideas.values():
             found = branches.get(f"refs/heads/{record.branch}")
-            if found != record.commit:
+            # Branches of ideas that were not kept may be cleaned away; the ledger keeps their commits.
+            cleaned = found is None and record.verdict != "kept"
+            if found != record.commit and not cleaned:
                 what = "is missing" if found is None else f"is at {found[:12]}, not at {record.commit[:12]}"
                 remedy = f"Run `git branch -f {record.branch} {record.commit}`."
                 yield Problem("", f"the branch {record.branch} {what}", remedy)

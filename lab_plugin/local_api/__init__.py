@@ -3,15 +3,17 @@
 from lab_plugin.local_api._client import GRACE_VARIABLE, LocalApi, healthy
 from lab_plugin.local_api._profile import active_profile_api
 from lab_plugin.local_api._record import process_start
-from lab_plugin.local_api._settings import DEFAULT_PORT, client_settings, ui_url
+from lab_plugin.local_api._settings import DEFAULT_PORT, apply, client_settings, loaded, ui_url
 
 __all__ = [
     "DEFAULT_PORT",
     "GRACE_VARIABLE",
     "LocalApi",
     "active_profile_api",
+    "apply",
     "client_settings",
     "healthy",
+    "loaded",
     "process_start",
     "ui_url",
 ]

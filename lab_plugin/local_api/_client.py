@@ -82,6 +82,11 @@ class LocalApi:
             if record is None or not record.alive:
                 self._spawn(record.port if record and record.port else self._port)
 
+    def expected_url(self) -> str:
+        """Where the server will most likely listen; only `wait` knows."""
+        record = _record.load(self.home)
+        return _settings.api_url(record.port if record and record.port else self._port)
+
     def running(self) -> str | None:
         """The API's URL when it answers now, else None; starts nothing."""
         record = _record.load(self.home)

@@ -49,6 +49,13 @@ def server_settings(home: Path, port: int) -> dict[str, str]:
     }
 
 
+# They serve deployments and workers, which a campaign without a server of its own has none of.
+WITHOUT_DEPLOYMENTS = {
+    f"PREFECT_SERVER_SERVICES_{name}_ENABLED": "false"
+    for name in ("SCHEDULER", "LATE_RUNS", "FOREMAN", "REPOSSESSOR", "CLEANUP_RECONCILER")
+}
+
+
 def client_settings(url: str, home: Path) -> dict[str, str]:
     """The environment for a process that runs flows against the local API.
 
@@ -80,12 +87,26 @@ def own_origins(port: int) -> tuple[str, str]:
 
 
 def without_prefect(environment: Mapping[str, str]) -> dict[str, str]:
-    """An environment without the caller's Prefect settings, which could point the server elsewhere."""
-    return {name: value for name, value in environment.items() if not name.startswith("PREFECT_")}
+    """An environment without the caller's Prefect settings, which could point elsewhere."""
+    return {name: value for name, value in environment.items() if not _is_setting(name)}
 
 
 def apply(settings: Mapping[str, str]) -> None:
-    """Make this process's environment hold these Prefect settings and no others."""
-    for name in [name for name in os.environ if name.startswith("PREFECT_")]:
+    """Make this process's environment hold these Prefect settings and no others.
+
+    A Prefect that is imported already needs `loaded` afterwards.
+    """
+    for name in [name for name in os.environ if _is_setting(name)]:
         del os.environ[name]
     os.environ.update(settings)
+
+
+def loaded() -> None:
+    """Have an imported Prefect take its settings from the environment as it is now."""
+    from prefect.context import refresh_global_settings_context
+
+    refresh_global_settings_context()
+
+
+def _is_setting(name: str) -> bool:
+    return name.startswith("PREFECT_") and not name.startswith("PREFECT_LAB_")

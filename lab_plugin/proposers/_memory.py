@@ -27,7 +27,7 @@ class Entry:
     """One told point.
 
     Attributes:
-        loss: Lower is better, whatever the goal; None when the point has no value.
+        loss: Lower is better, whatever the goal; infinite when the point has no value.
         order: Position in the order of telling.
         number: The idea's number.
         code: The point.

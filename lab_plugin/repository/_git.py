@@ -159,23 +159,36 @@ def discover(program: str, path: Path) -> tuple[Git, Path]:
             raise _not_found(path, result)
         return os.fsdecode(result.stdout.removesuffix(b"\n"))
 
-    if ask("--is-bare-repository") == "true":
+    bare, inside, object_format = ask(
+        "--is-bare-repository", "--is-inside-work-tree", "--show-object-format"
+    ).split("\n")
+    if bare == "true":
         raise RepositoryError(
             f"{path} is a bare repository; a lab needs a working tree.",
             "Clone it and run the lab in the clone.",
         )
-    object_format = ask("--show-object-format")
     if object_format != "sha1":
         raise RepositoryError(
             f"{path} uses the object format {object_format}, which is not supported.",
             "Use a repository with SHA-1 objects (git's default).",
         )
-    if ask("--is-inside-work-tree") != "true":
+    if inside != "true":
         raise RepositoryError(f"{path} is inside a git folder.", "Run in the working tree of the repository.")
-    top = Path(ask("--show-toplevel"))
-    git_dir = Path(ask("--absolute-git-dir"))
-    common = Path(ask("--path-format=absolute", "--git-common-dir"))
+    places = ("--show-toplevel", "--absolute-git-dir", "--git-common-dir")
+    answers = ask("--path-format=absolute", *places).split("\n")
+    if len(answers) != len(places):
+        # A line break in a path: ask one by one.
+        answers = [ask("--path-format=absolute", place) for place in places]
+    top, git_dir, common = (Path(answer) for answer in answers)
     return Git(program, git_dir, common), top
+
+
+def run_as_user(program: str, folder: Path, *arguments: str) -> Result:
+    """Run git as the user would: in their working tree, with their configuration, hooks and name."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    return _run(
+        [program, *arguments], folder, {**environment, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}, b""
+    )
 
 
 def failure(what: str, where: Path, result: Result) -> RepositoryError:

@@ -60,7 +60,8 @@ class Holder:
             return self.started == _start_of(self.pid)
         return time.time() - max(self.since, beat or 0.0) < EXPIRY_SECONDS
 
-    def __str__(self) -> str:
+    def describe(self) -> str:
+        """Who, where and since when, in one phrase."""
         since = datetime.fromtimestamp(self.since, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
         return f"process {self.pid} on {self.host} ({self.purpose}), since {since}"
 
@@ -72,13 +73,13 @@ class Lease:
         ref: Its ref.
         oid: Where the ref is for the whole tenure: `RefChange(lease.ref, lease.oid, lease.oid)` in a
             transaction makes it void once the lease is lost.
-        holder: This process.
+        owner: This process.
     """
 
-    def __init__(self, repository: Repository, ref: str, oid: str, holder: Holder) -> None:
+    def __init__(self, repository: Repository, ref: str, oid: str, owner: Holder) -> None:
         self.ref = ref
         self.oid = oid
-        self.holder = holder
+        self.owner = owner
         self._repository = repository
 
     @classmethod
@@ -127,7 +128,7 @@ class Lease:
         Raises:
             LeaseHeld: The lease was lost.
         """
-        beat = _write_beat(self._repository, self.holder.token)
+        beat = _write_beat(self._repository, self.owner.token)
         try:
             self._repository.update_refs([self.fence(), RefChange(_beat_ref(self.ref), beat)])
         except RefConflict:
@@ -178,7 +179,7 @@ def holder(repository: Repository, ref: str) -> Holder | None:
 
 def _held(by: Holder) -> LeaseHeld:
     return LeaseHeld(
-        f"The lab is held by {by}.",
+        f"The lab is held by {by.describe()}.",
         "Wait until it is done, or stop it (Ctrl-C, or `kill` its process id) and run again.",
     )
 

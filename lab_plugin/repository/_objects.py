@@ -14,7 +14,8 @@ from lab_plugin.errors import RepositoryError
 from lab_plugin.repository._git import Git
 
 EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
-_IN_FLIGHT = 64
+# Requests of one round must fit into a pipe (64 KiB), or both sides would wait; blobs may be large.
+_IN_FLIGHT = {"blob": 64, "tree": 512, "commit": 512}
 
 
 class Info(NamedTuple):
@@ -54,8 +55,9 @@ class Objects:
         Raises:
             RepositoryError: One is missing, or of another kind.
         """
-        for start in range(0, len(oids), _IN_FLIGHT):
-            chunk = oids[start : start + _IN_FLIGHT]
+        step = _IN_FLIGHT[kind]
+        for start in range(0, len(oids), step):
+            chunk = oids[start : start + step]
             with self._lock:
                 pipe = self._ask([f"contents {oid}" for oid in chunk])
                 found = [self._body(pipe) for _ in chunk]

@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from lab_plugin.errors import RepositoryError
-from lab_plugin.repository import _diff, _refs
+from lab_plugin.repository import _diff, _merge, _refs
 from lab_plugin.repository._diff import LIMIT, DiffStat
-from lab_plugin.repository._git import Git, discover, find_git
+from lab_plugin.repository._git import Git, discover, failure, find_git
 from lab_plugin.repository._objects import EMPTY_TREE, Objects
 from lab_plugin.repository._refs import RefChange
 from lab_plugin.repository._trees import EXECUTABLE, FILE, FOLDER, Blob, Change, Entry, Trees
@@ -98,17 +98,41 @@ class Repository:
         )
         return bool(output)
 
-    def checked_out(self) -> dict[str, Path]:
-        """Full names of the branches that are checked out in any worktree, and where."""
-        found: dict[str, Path] = {}
-        folder = self.top
-        for line in os.fsdecode(self._git.run("worktree", "list", "--porcelain", "-z")).split("\0"):
-            key, _, value = line.partition(" ")
-            if key == "worktree":
-                folder = Path(value)
-            elif key == "branch":
-                found[value] = folder
-        return found
+    def checked_out(self, branch: str) -> Path | None:
+        """The working tree that a branch is checked out in, None when there is none.
+
+        Args:
+            branch: Its short name, `main`.
+        """
+        return _merge.worktree_of(self._git, branch)
+
+    def is_ancestor(self, commit: str, descendant: str) -> bool:
+        """Whether a commit is another one or comes before it."""
+        result = self._git.attempt("merge-base", "--is-ancestor", commit, descendant)
+        if result.status not in (0, 1):
+            raise failure("git merge-base", self.top, result)
+        return result.status == 0
+
+    def merge_trees(self, ours: str, theirs: str) -> str:
+        """Merge two commits in the object store alone and return the tree.
+
+        Raises:
+            RepositoryError: They conflict; the message names the files.
+        """
+        return _merge.merge_trees(self._git, ours, theirs)
+
+    def merge_in_worktree(self, worktree: Path, branch: str, message: str) -> str:
+        """Run `git merge` in a working tree of the user, with the user's own settings and name.
+
+        Only for what the user asked for by name.
+
+        Returns:
+            The commit that is checked out then.
+
+        Raises:
+            RepositoryError: git refuses or finds conflicts; the working tree is as before.
+        """
+        return _merge.merge_in_worktree(self._git, worktree, branch, message)
 
     # --- commits ---------------------------------------------------------------------------------------
 

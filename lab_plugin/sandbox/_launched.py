@@ -18,7 +18,7 @@ from lab_plugin.sandbox._launcher.request import Request
 from lab_plugin.sandbox._spawner import Spawner
 
 _PROBE_SECONDS = 30.0
-_MAX_TEXT = 256 << 10
+_MAX_TEXT = 100 << 10
 
 
 class LaunchedSandbox(Sandbox):
@@ -155,8 +155,12 @@ def _text_fault(job: Job) -> str:
         return "the command is empty"
     if any("\0" in text for text in (*texts, *paths, *variables)):
         return "a NUL byte in the command, a variable or a path"
-    if sum(map(len, texts)) > _MAX_TEXT:
-        return f"the command and its variables are longer than {_MAX_TEXT:,} characters"
+    try:
+        length = sum(len(os.fsencode(text)) for text in (*texts, *paths, *variables))
+    except UnicodeEncodeError:
+        return "a character in the command, a variable or a path cannot be encoded"
+    if length > _MAX_TEXT:
+        return f"the command and its variables are longer than {_MAX_TEXT:,} bytes"
     odd = [name for name in variables if not name or "=" in name]
     return f"{odd[0]!r} is no name for a variable" if odd else ""
 

@@ -86,7 +86,7 @@ class Spawner:
                 self._process = subprocess.Popen(
                     [sys.executable, "-I", "-S", "-E", "-c", _START, str(_FOLDER), str(theirs.fileno())],
                     pass_fds=(theirs.fileno(),),
-                    env={"PATH": "/usr/local/bin:/usr/bin:/bin"},
+                    env={"PATH": "/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C.UTF-8"},
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
                     start_new_session=True,

@@ -85,6 +85,11 @@ class TrialRunner:
         self._snapshot = snapshot
         self._directory = directory
 
+    @property
+    def contained(self) -> bool:
+        """Whether a candidate cannot have changed its workspace."""
+        return "read_only_root" in self._sandbox.guarantees
+
     async def execute(self, trial: Trial) -> Execution:
         """Run the candidate to its verified end.
 

@@ -4,8 +4,18 @@ The ledger is the truth. What stands in MLflow can be deleted at any time and is
 trouble with MLflow never fails or delays an iteration.
 """
 
-from lab_plugin.tracking._contract import Artifacts, Entry, LedgerReader, Links, Progress, SyncReport
+from lab_plugin.tracking._contract import Artifacts, Entry, LedgerReader, Links, Progress, SyncReport, Written
 from lab_plugin.tracking._mirror import Mirror
 from lab_plugin.tracking._store import Store
 
-__all__ = ["Artifacts", "Entry", "LedgerReader", "Links", "Mirror", "Progress", "Store", "SyncReport"]
+__all__ = [
+    "Artifacts",
+    "Entry",
+    "LedgerReader",
+    "Links",
+    "Mirror",
+    "Progress",
+    "Store",
+    "SyncReport",
+    "Written",
+]

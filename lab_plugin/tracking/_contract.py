@@ -13,6 +13,9 @@ Artifacts = Callable[[VerdictRecord], Mapping[str, bytes | Path]]
 """Files of an idea: name below the run's artifacts (POSIX, relative) -> content, or the file to copy.
 Called on the mirror's thread. What it raises, and files that are gone, cost that idea its files only."""
 
+Written = Callable[[VerdictRecord], None]
+"""Told, on the mirror's thread, that MLflow has an idea and its files. May be told twice of one idea."""
+
 Progress = Callable[[int, int], None]
 """Told (records done, records in all) while `Mirror.sync` works."""
 

@@ -188,6 +188,11 @@ def campaign_key(number: int) -> str:
     return f"campaign-{number}"
 
 
+def is_campaign_key(key: str) -> bool:
+    """Whether the run with this key is a campaign's."""
+    return key.startswith("campaign-")
+
+
 def campaign_draft(number: int, tally: Tally) -> Draft:
     """The run of a campaign, still running."""
     values = {

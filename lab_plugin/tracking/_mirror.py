@@ -10,7 +10,7 @@ from pathlib import Path
 
 from lab_plugin.errors import LabError, TrackingError
 from lab_plugin.ledger._records import VerdictRecord
-from lab_plugin.tracking._contract import Artifacts, LedgerReader, Links, Progress, SyncReport
+from lab_plugin.tracking._contract import Artifacts, LedgerReader, Links, Progress, SyncReport, Written
 from lab_plugin.tracking._environment import quiet
 from lab_plugin.tracking._mirroring import Mirroring
 from lab_plugin.tracking._store import Store
@@ -27,6 +27,10 @@ def _no_files(record: VerdictRecord) -> Mapping[str, bytes | Path]:
     return {}
 
 
+def _untold(record: VerdictRecord) -> None:
+    """Nobody asked to be told."""
+
+
 class Mirror:
     """Shows one lab's ledger in MLflow.
 
@@ -40,6 +44,7 @@ class Mirror:
         identity: Tells this lab, in this repository, from others of its name: letters, digits, `-`, `_`, `.`.
         ledger: Read from the mirror's thread.
         artifacts: Files of an idea.
+        written: Told of each idea that MLflow has.
         place: The repository's name, put behind the lab's name where that is taken.
     """
 
@@ -50,11 +55,12 @@ class Mirror:
         identity: str,
         ledger: LedgerReader,
         artifacts: Artifacts = _no_files,
+        written: Written = _untold,
         place: str = "",
     ) -> None:
         if not re.fullmatch(r"[\w.-]+", identity):
             raise ValueError(f"{identity!r} is no identity for a lab")
-        self._parts = (store, lab, identity, place, ledger, artifacts)
+        self._parts = (store, (lab, identity, place), ledger, artifacts, written)
         self._wake = threading.Event()
         self._stop = threading.Event()
         self._behind = False
@@ -93,7 +99,7 @@ class Mirror:
         """Bring MLflow up to the ledger, now and on this thread: `lab sync`. Idempotent.
 
         Args:
-            rebuild: Delete this lab's runs first and write all of them again.
+            rebuild: Write all runs again from the ledger, with the files that MLflow has, and delete the old.
             progress: Told how far it is.
 
         Raises:

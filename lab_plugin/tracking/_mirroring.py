@@ -8,11 +8,12 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from lab_plugin.tracking._contract import Artifacts, Entry, LedgerReader, Progress, SyncReport
+from lab_plugin.tracking._contract import Artifacts, Entry, LedgerReader, Progress, SyncReport, Written
+from lab_plugin.tracking._drafts import is_campaign_key
 from lab_plugin.tracking._experiment import Experiment, connect
 from lab_plugin.tracking._lock import file_lock
-from lab_plugin.tracking._round import CHUNK, Lookup, Round
-from lab_plugin.tracking._runs import Runs
+from lab_plugin.tracking._round import CHUNK, Round
+from lab_plugin.tracking._runs import Found, Runs
 from lab_plugin.tracking._store import Store
 from lab_plugin.tracking._story import Story
 from lab_plugin.tracking._survey import survey
@@ -22,15 +23,28 @@ if TYPE_CHECKING:
 
 
 class Mirroring:
-    """Brings one lab's experiment up to its ledger; used by one thread at a time."""
+    """Brings one lab's experiment up to its ledger; used by one thread at a time.
+
+    Args:
+        store: Where to.
+        names: Of the lab: name, identity, place.
+        ledger: What is mirrored.
+        artifacts: Files of an idea.
+        written: Told of each idea that MLflow has.
+    """
 
     def __init__(
-        self, store: Store, lab: str, identity: str, place: str, ledger: LedgerReader, artifacts: Artifacts
+        self,
+        store: Store,
+        names: tuple[str, str, str],
+        ledger: LedgerReader,
+        artifacts: Artifacts,
+        written: Written,
     ) -> None:
         self._store = store
-        self._names = (lab, identity, place)
+        self._names = names
         self._ledger = ledger
-        self._artifacts = artifacts
+        self._sources = (artifacts, written)
         self._client: MlflowClient | None = None
         self.forget()
 
@@ -65,14 +79,12 @@ class Mirroring:
             steady = cursor == self._last and start == self._told
             if not steady:
                 self._retell(entries[:start])
-            doubtful = set() if steady else {entry.commit for entry in entries[start : start + CHUNK]}
-            mirror = Round(
-                experiment,
-                runs,
-                self._artifacts,
-                lambda key: runs.find(key) if key in doubtful else None,
-                experiment.advance,
-            )
+            doubtful = () if steady else {entry.commit for entry in entries[start : start + CHUNK]}
+
+            def lookup(key: str) -> Found | None:
+                return runs.find(key) if key in doubtful or is_campaign_key(key) else None
+
+            mirror = Round(experiment, runs, self._sources, lookup, experiment.advance, {})
             return self._write(mirror, entries, start, _unheard)
 
     def sync(self, rebuild: bool, progress: Progress, wait: float) -> SyncReport:
@@ -131,16 +143,19 @@ class Mirroring:
     ) -> SyncReport:
         # Until all is done no cursor is right: a sync that dies leaves runs anywhere in the ledger's order.
         experiment.advance("")
-        there, surplus = survey(() if rebuild else entries, runs.listing())
-        for run_id in surplus:
-            runs.delete(run_id)
+        there, surplus = survey(entries, runs.listing())
+        older: dict[str, Found] = {}
+        if rebuild:
+            older, there = there, {}
         self._retell(())
-        lookup: Lookup = there.get
-        mirror = Round(experiment, runs, self._artifacts, lookup, _keep_cursor)
+        mirror = Round(experiment, runs, self._sources, there.get, _keep_cursor, older)
         report = self._write(mirror, entries, 0, progress)
+        gone = (*surplus, *(found.run_id for found in older.values()))
+        for run_id in gone:
+            runs.delete(run_id)
         if entries:
             experiment.advance(entries[-1].commit)
-        return replace(report, deleted=len(surplus))
+        return replace(report, deleted=len(gone))
 
     def _write(self, mirror: Round, entries: Sequence[Entry], start: int, progress: Progress) -> SyncReport:
         report = mirror.write(entries, start, self._story, self._campaigns, progress)

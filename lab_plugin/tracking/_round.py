@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from lab_plugin.ledger._records import CampaignRecord, LockRecord, VerdictRecord
 from lab_plugin.tracking import _drafts
-from lab_plugin.tracking._contract import Artifacts, Entry, Progress, SyncReport
+from lab_plugin.tracking._contract import Artifacts, Entry, Progress, SyncReport, Written
 from lab_plugin.tracking._drafts import Draft
 from lab_plugin.tracking._names import clean
 from lab_plugin.tracking._runs import Found, Runs
@@ -29,21 +29,32 @@ Lookup = Callable[[str], Found | None]
 
 
 class Round:
-    """Writes entries to one experiment."""
+    """Writes entries to one experiment.
+
+    Args:
+        experiment: The lab's experiment.
+        runs: Its runs.
+        sources: Files of an idea, and who is told when it is written.
+        lookup: The run with a key, if it may be there already.
+        advance: Called with each ledger commit up to which all is written.
+        older: Runs that are about to be replaced, by key; their files are taken over.
+    """
 
     def __init__(
         self,
         experiment: Experiment,
         runs: Runs,
-        artifacts: Artifacts,
+        sources: tuple[Artifacts, Written],
         lookup: Lookup,
         advance: Callable[[str], None],
+        older: Mapping[str, Found],
     ) -> None:
         self._experiment = experiment
         self._advance = advance
         self._runs = runs
-        self._artifacts = artifacts
+        self._artifacts, self._told = sources
         self._lookup = lookup
+        self._older = older
         self._written = self._already = self._failed = 0
         self._ids: dict[str, str] = {}
         self._points: dict[int, list[tuple[int, int, Mapping[str, float]]]] = {}
@@ -105,6 +116,7 @@ class Round:
     def _idea(self, commit: str, record: VerdictRecord) -> None:
         metric = self._story.lock.metric if self._story.lock else "metric"
         self._put(_drafts.idea_draft(commit, record, metric), lambda: self._files(record))
+        self._tell(record)
         curves = _drafts.curve_point(self._story, record.campaign)
         point = (record.number, _drafts.milliseconds(record.at), curves)
         self._points.setdefault(record.campaign, []).append(point)
@@ -115,7 +127,8 @@ class Round:
             self._ids[draft.key] = found.run_id
             self._already += 1
             return
-        self._ids[draft.key] = self._runs.put(draft, found, files())
+        older = self._older.get(draft.key)
+        self._ids[draft.key] = self._runs.put(draft, found, files(), older.run_id if older else "")
         self._written += 1
 
     def _files(self, record: VerdictRecord) -> Mapping[str, bytes | Path]:
@@ -124,6 +137,12 @@ class Round:
         except Exception as error:  # noqa: BLE001 (numbers are mirrored even where files are lost)
             _log.warning("Idea %04d is shown in MLflow without its files: %s", record.number, error)
             return {}
+
+    def _tell(self, record: VerdictRecord) -> None:
+        try:
+            self._told(record)
+        except Exception as error:  # noqa: BLE001 (whoever listens cannot hold up the mirror)
+            _log.warning("Idea %04d is in MLflow, but its listener failed: %s", record.number, error)
 
     def _campaign(self, record: CampaignRecord) -> None:
         run_id = self._campaign_run(record.campaign)
@@ -138,7 +157,7 @@ class Round:
     def _campaign_run(self, number: int) -> str:
         if number not in self._campaigns:
             draft = _drafts.campaign_draft(number, self._story.campaigns[number])
-            found = self._lookup(draft.key) or self._runs.find(draft.key)
+            found = self._lookup(draft.key)
             self._campaigns[number] = found.run_id if found else self._runs.put(draft, None, {})
         return self._campaigns[number]
 

@@ -44,8 +44,16 @@ class Runs:
         """Every run with a key, children too, oldest first; 1 to 2 s per thousand."""
         yield from self._pages(f"tags.`{KEY}` != ''")
 
-    def put(self, draft: Draft, found: Found | None, files: Mapping[str, bytes | Path]) -> str:
+    def put(
+        self, draft: Draft, found: Found | None, files: Mapping[str, bytes | Path], older: str = ""
+    ) -> str:
         """Write a run, its files and its children; complete it if it is there.
+
+        Args:
+            draft: What it says.
+            found: The run that is there, perhaps half written.
+            files: Its files.
+            older: Id of a run whose files it takes over when it has none of its own.
 
         Returns:
             The run's id.
@@ -55,6 +63,8 @@ class Runs:
             self._log_scorer(run_id, draft.scorer)
         if files:
             self._log_files(run_id, files)
+        elif older:
+            self._take_files(run_id, older)
         if draft.children:
             there = dict(self._pages(f"tags.`{_PARENT}` = '{run_id}'")) if found else {}
             for child in draft.children:
@@ -136,6 +146,11 @@ class Runs:
             for name, content in files.items():
                 _place(Path(folder), name, content)
             self._client.log_artifacts(run_id, folder)
+
+    def _take_files(self, run_id: str, older: str) -> None:
+        if self._client.list_artifacts(older):
+            with tempfile.TemporaryDirectory(prefix="lab-mirror-") as folder:
+                self._client.log_artifacts(run_id, self._client.download_artifacts(older, "", folder))
 
 
 def _found(run: Run) -> Found:

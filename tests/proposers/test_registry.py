@@ -1,3 +1,4 @@
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -33,6 +34,11 @@ from lab_plugin.testing import ScriptedProposer, Step
 def make(setup):
     return ScriptedProposer([Step(title=str(setup.settings["word"]))])
 """
+
+
+def test_the_door_does_not_import_optuna() -> None:
+    check = "import sys, lab_plugin.proposers; sys.exit('optuna' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0
 
 
 def test_door_is_sorted_and_complete() -> None:

@@ -63,22 +63,18 @@ async def test_maximise_and_minimise_are_mirrors(name, setup, request_of, mixed)
     assert climbed == await search(down, request_of, range(1, 31), score)
 
 
-async def test_tpe_finds_more_than_random_in_both_directions(setup, request_of) -> None:
-    space = {"x": real(-5.0, 5.0), "y": real(-5.0, 5.0)}
-    for goal, sign in (("maximize", -1), ("minimize", 1)):
-        found = {}
-        for name in ("random", "tpe"):
-            best = []
-            for seed in range(3):
-                proposer = open_proposer(name, setup(goal=goal, space=space, seed=seed))
-                points = await search(
-                    proposer, request_of, range(1, 41), lambda p, sign=sign: sign * rosenbrock(p)
-                )
-                best.append(min(map(rosenbrock, points)))
-            found[name] = statistics.median(best)
-        assert found["tpe"] < found["random"]
+async def test_tpe_finds_more_than_random(setup, request_of) -> None:
+    found = {}
+    for name in ("random", "tpe"):
+        best = []
+        for seed in range(3):
+            proposer = open_proposer(name, setup(goal="minimize", seed=seed))
+            best.append(min(map(rosenbrock, await search(proposer, request_of, range(1, 41), rosenbrock))))
+        found[name] = statistics.median(best)
+    assert found["tpe"] < found["random"]
 
 
+@pytest.mark.slow
 async def test_tpe_is_as_good_as_plain_optuna(setup, request_of) -> None:
     ours, plain = [], []
     distribution = optuna.distributions.FloatDistribution(-5.0, 5.0)
@@ -301,7 +297,7 @@ async def test_what_the_sampler_sees_is_bounded(setup, request_of, monkeypatch) 
         proposer.tell(outcome(number, params, None if number % 7 == 0 else rosenbrock(params)))
         if number in (1000, 3000):
             await proposer.ask(request_of(number + 1))
-    assert seen[0] == seen[1] < 400
+    assert 100 <= min(seen) <= max(seen) < 160
 
 
 async def test_the_best_point_is_never_forgotten(setup, request_of) -> None:

@@ -21,7 +21,7 @@ from .streams import Stream
 _START_SECONDS = 30.0
 _ETC = ("/etc/ld.so.cache", "/etc/localtime", "/etc/alternatives")
 _LINKED = ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
-_NOT_EXECUTED = b"bwrap: execvp "
+_NOT_EXECUTED = "bwrap: execvp "
 
 
 class BubblewrapStage(Stage):
@@ -91,10 +91,9 @@ class BubblewrapStage(Stage):
         code = None
         for line in _read_all(self._status).splitlines():
             code = json.loads(line).get("exit-code", code)
-        assert self._stderr is not None
-        head = self._stderr.head
+        head = self._said()
         if code is None and head.startswith(_NOT_EXECUTED):
-            return Ended(127, None, cpu, head[len(_NOT_EXECUTED) :].decode("utf-8", "replace").strip())
+            return Ended(127, None, cpu, head[len(_NOT_EXECUTED) :])
         if code is None:
             return Ended(None, None, cpu, "")
         # bubblewrap tells a signal as a shell does.
@@ -127,11 +126,13 @@ class BubblewrapStage(Stage):
     def _not_started(self, what: str) -> Broken:
         os.kill(self._bwrap, signal.SIGKILL)
         os.waitpid(self._bwrap, 0)
+        return Broken(f"bubblewrap: {self._said() or what}", namespaces_remedy())
+
+    def _said(self) -> str:
         assert self._stderr is not None
         while self._stderr.pump():
             pass
-        said = self._stderr.head.decode("utf-8", "replace").strip()
-        return Broken(f"bubblewrap: {said or what}", namespaces_remedy())
+        return self._stderr.head.decode("utf-8", "replace").strip()
 
     def _drop(self) -> None:
         parent = os.getppid()

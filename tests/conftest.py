@@ -1,0 +1,53 @@
+"""What all tests share: a clean environment, a state folder, and labs in real git repositories."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.startswith(("PREFECT_", "MLFLOW_", "GIT_", "LAB_")):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "home"
+    monkeypatch.setenv("PREFECT_LAB_HOME", str(folder))
+    return folder
+
+
+def git(folder: Path, *arguments: str) -> str:
+    identity = ["-c", "user.name=Ada", "-c", "user.email=ada@localhost", "-c", "commit.gpgSign=false"]
+    done = subprocess.run(
+        ["git", *identity, *arguments], cwd=folder, capture_output=True, text=True, check=True
+    )
+    return done.stdout.strip()
+
+
+@pytest.fixture
+def make_lab(tmp_path: Path) -> Callable[..., Path]:
+    """Copy an example into a repository of its own, apply replacements to its lab.toml, commit it."""
+
+    def make(example: str = "rosenbrock", replace: dict[str, str] | None = None, name: str = "repo") -> Path:
+        folder = tmp_path / name
+        shutil.copytree(EXAMPLES / example, folder)
+        text = (folder / "lab.toml").read_text()
+        for old, new in (replace or {}).items():
+            assert old in text, f"{old!r} is not in the example's lab.toml"
+            text = text.replace(old, new)
+        (folder / "lab.toml").write_text(text)
+        git(folder, "init", "-q", "-b", "main")
+        git(folder, "add", "-A")
+        git(folder, "commit", "-q", "-m", "Start")
+        return folder
+
+    return make

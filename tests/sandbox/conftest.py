@@ -1,0 +1,78 @@
+import asyncio
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab_plugin.sandbox import Job, Limits, Sandbox, open_sandbox
+
+LIMITS = Limits(wall_seconds=60, memory_bytes=512 << 20, disk_bytes=64 << 20, processes=64)
+
+
+@dataclass
+class Bench:
+    """A workspace, and jobs on it."""
+
+    folder: Path
+    count: int = 0
+    marker: str = field(default_factory=lambda: f"marker{uuid.uuid4().hex}")
+
+    def __post_init__(self) -> None:
+        self.workspace.mkdir(mode=0o755)
+        (self.workspace / "train.py").write_text("print('train')\n")
+
+    @property
+    def workspace(self) -> Path:
+        return self.folder / "workspace"
+
+    def job(self, *command: str, limits: dict[str, Any] | None = None, **changes: Any) -> Job:
+        self.count += 1
+        destination = self.folder / f"destination{self.count}"
+        destination.mkdir()
+        job = Job(
+            name=f"test-{self.count}",
+            role="candidate",
+            command=command,
+            workspace=self.workspace,
+            destination=destination,
+            limits=replace(LIMITS, **(limits or {})),
+            output_variables={"LAB_OUTPUTS": "."},
+        )
+        return replace(job, **changes)
+
+    def python(self, code: str, **changes: Any) -> Job:
+        return self.job("python", "-c", code, **changes)
+
+    def alive(self) -> list[str]:
+        """Command lines of processes, anywhere on this machine, that carry the marker."""
+        found = []
+        for path in Path("/proc").glob("[0-9]*/cmdline"):
+            try:
+                text = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            except OSError:
+                continue
+            if self.marker in text:
+                found.append(text)
+        return found
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path)
+
+
+@pytest.fixture(scope="session", params=["bubblewrap", "process"])
+def sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
+    opened = open_sandbox(request.param)
+    yield opened
+    asyncio.run(opened.close())
+
+
+@pytest.fixture(scope="session")
+def bubblewrap() -> Iterator[Sandbox]:
+    opened = open_sandbox("bubblewrap")
+    yield opened
+    asyncio.run(opened.close())

@@ -1,0 +1,138 @@
+"""kill -9 of every process that a job hangs on: nothing stays alive, and the next job runs."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from lab_plugin.sandbox import open_sandbox
+
+DRIVER = Path(__file__).with_name("driver.py")
+# A program with a descendant of its own session that left its parent.
+CODE = """
+import os, signal, time
+signal.signal(15, signal.SIG_IGN)
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        os.execvp("sleep", ["sleep", "1000", "{marker}"])
+    os._exit(0)
+'{marker}'
+time.sleep(1000)
+"""
+
+
+def children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def wait_until(reached, seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not reached():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def groups(spawner: int) -> list[str]:
+    return [str(path) for path in Path("/sys/fs/cgroup").rglob("prefect-lab/*") if path.name.startswith(f"{spawner}-")]
+
+
+class Running:
+    """A driver in the middle of its job."""
+
+    def __init__(self, kind: str, bench) -> None:
+        code = CODE.format(marker=bench.marker)
+        self.bench = bench
+        self.driver = subprocess.Popen(
+            [sys.executable, DRIVER, kind, bench.folder, code], stdout=subprocess.PIPE, text=True
+        )
+        # The sleeping descendant carries the marker as its last argument.
+        wait_until(lambda: any(line.startswith("sleep") for line in bench.alive()))
+        self.spawner = next(pid for pid in children(self.driver.pid))
+        self.supervisor = next(pid for pid in children(self.spawner))
+
+    def job_alive(self) -> bool:
+        return any(line.startswith(("sleep", "python", "bwrap", "/usr/bin/bwrap")) for line in self.bench.alive()[:])
+
+    def programs(self) -> list[str]:
+        driver = f"{DRIVER}"
+        return [line for line in self.bench.alive() if driver not in line]
+
+
+@pytest.fixture(params=["bubblewrap", "process"])
+def running(request, bench):
+    found = Running(request.param, bench)
+    yield found
+    found.driver.kill()
+    found.driver.wait()
+
+
+def test_kill_9_of_the_caller_ends_the_job(running):
+    os.kill(running.driver.pid, signal.SIGKILL)
+    running.driver.wait()
+    wait_until(lambda: not running.programs())
+    wait_until(lambda: not Path(f"/proc/{running.spawner}").exists())
+    assert groups(running.spawner) == []
+
+
+def test_kill_9_of_the_supervisor_ends_the_job_before_the_caller_hears_of_it(running):
+    os.kill(running.supervisor, signal.SIGKILL)
+    assert running.driver.stdout.readline() == "SandboxUnavailable\n"
+    assert not running.programs()
+    assert running.driver.stdout.readline() == "ok\n"
+    assert running.driver.wait() == 0
+    assert groups(running.spawner) == []
+
+
+def test_kill_9_of_the_spawner_leaves_the_job_and_the_next_starts_another(running):
+    os.kill(running.spawner, signal.SIGKILL)
+    wait_until(lambda: not Path(f"/proc/{running.spawner}").exists() or running.driver.poll() is not None or True)
+    assert running.programs()
+    os.kill(running.driver.pid, signal.SIGKILL)
+    running.driver.wait()
+    wait_until(lambda: not running.programs())
+
+
+async def test_kill_9_of_spawner_and_supervisor(running):
+    os.kill(running.spawner, signal.SIGKILL)
+    os.kill(running.supervisor, signal.SIGKILL)
+    assert running.driver.stdout.readline() == "SandboxUnavailable\n"
+    assert not running.programs()
+    assert running.driver.stdout.readline() == "ok\n"
+    assert running.driver.wait() == 0
+    # What could not be removed then is removed at the next start.
+    sandbox = open_sandbox("process")
+    await sandbox.probe()
+    await sandbox.close()
+    assert groups(running.spawner) == []
+
+
+@pytest.mark.parametrize("kind", ["bubblewrap", "process"])
+async def test_a_spawner_that_was_killed_between_jobs_is_started_again(kind, bench):
+    sandbox = open_sandbox(kind)
+    before = set(children(os.getpid()))
+    assert (await sandbox.run(bench.python("pass"))).status == "ok"
+    (spawner,) = set(children(os.getpid())) - before
+    os.kill(spawner, signal.SIGKILL)
+    for _ in range(3):
+        assert (await sandbox.run(bench.python("pass"))).status == "ok"
+    await sandbox.close()
+    assert set(children(os.getpid())) - before <= {spawner}
+
+
+def test_a_sweep_spares_the_groups_of_the_living(running):
+    held = groups(running.spawner)
+
+    async def another() -> None:
+        sandbox = open_sandbox("bubblewrap")
+        await sandbox.probe()
+        await sandbox.close()
+
+    asyncio.run(another())
+    assert groups(running.spawner) == held
+    assert running.programs()
