@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from lab_plugin.campaign._evidence import EvidenceDesk
+from lab_plugin.evidence import EvidenceDesk
 from lab_plugin.lab import Lab
 from lab_plugin.tracking import Mirror, Store
 

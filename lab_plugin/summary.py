@@ -7,7 +7,7 @@ from typing import Any
 from lab_plugin.lab import Lab
 from lab_plugin.ledger import LockRecord, VerdictRecord
 from lab_plugin.mirroring import open_store
-from lab_plugin.repository import Lease
+from lab_plugin.repository import holder
 from lab_plugin.serving import ui_command
 
 
@@ -28,7 +28,7 @@ def status_document(lab: Lab) -> dict[str, Any]:
     """The lab at a glance."""
     state = lab.ledger.state()
     campaign = state.campaign
-    owner = Lease.holder(lab.repository, lab.lease_ref)
+    owner = holder(lab.repository, lab.lease_ref)
     words = [record.verdict for record in state.ideas.values()]
     return {
         "lab": lab.name,

@@ -7,17 +7,18 @@ import shutil
 import time
 from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TypeVar
 
 from lab_plugin import events
 from lab_plugin.budget import Budget, Spent, exhausted
-from lab_plugin.campaign._evidence import EvidenceDesk
 from lab_plugin.campaign._history import outcomes_of
 from lab_plugin.campaign._ideas import IdeaDesk
 from lab_plugin.campaign._trials import PointRun, TrialDesk
 from lab_plugin.campaign._verdicts import Clock, VerdictDesk
 from lab_plugin.epoch import snapshot_of
 from lab_plugin.errors import LabError
+from lab_plugin.evidence import EvidenceDesk
 from lab_plugin.idea import Idea
 from lab_plugin.lab import Lab
 from lab_plugin.ledger import OpenCampaign, VerdictRecord
@@ -187,7 +188,7 @@ class Campaign:
         clock = Clock(iteration=now - self._started.get(idea.number, now), campaign=self.seconds)
         record = await self._verdicts.decide(idea, runs, scores, clock, flow_run)
         del self._started[idea.number]
-        report = await asyncio.to_thread(self.evidence.gather, record, runs)
+        report = await asyncio.to_thread(self.evidence.gather, record, _trial_of(record, runs))
         shutil.rmtree(self._trials.folder_of(idea.number), ignore_errors=True)
         for outcome in outcomes_of(record):
             self._proposer.tell(outcome)
@@ -243,3 +244,10 @@ class Campaign:
                 usd=view.spent.usd,
             )
         )
+
+
+def _trial_of(record: VerdictRecord, runs: Sequence[PointRun]) -> Path | None:
+    """Folder of the trial that a verdict shows: of a batch, its best point's."""
+    ran = [run.trial for run in runs if run.execution is not None]
+    best = [trial for trial in ran if trial.params == record.params]
+    return (best or ran)[0].folder if ran else None

@@ -66,7 +66,7 @@ class FaultTeller:
             return place, self.unknown(place, _known_of_parameter(error["loc"]))
         if kind == "missing":
             return place, f"the key '{place[-1]}' is missing in [{label(place[:-1])}]"
-        if table == "search_space" and len(place) == 2 and isinstance(error["input"], dict):
+        if table == "search_space" and error["loc"] in {("file",), ("key",)} and isinstance(error["input"], dict):
             return place, f"'{place[1]}' cannot be a parameter's name; it is a setting of [search_space]"
         return place, f"{label(place)}: {_message(error)}"
 

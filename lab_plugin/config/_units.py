@@ -62,7 +62,7 @@ def _duration_of_text(text: str) -> float:
             raise ValueError(f"the units d, h, m, s, ms come once each and in this order; {_DURATION_HINT}")
         total += Fraction(match[1]) * _SECONDS[match[2]]
         position, smallest = match.end(), order
-    if position == 0 or position != len(text):
+    if position == 0 or position != len(text) or text[0] == " ":
         raise ValueError(_DURATION_HINT)
     return float(total)
 

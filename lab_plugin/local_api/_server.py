@@ -84,10 +84,8 @@ def _listen(port: int) -> socket.socket:
 
 def _serve(home: Path, listener: socket.socket, grace: float | None) -> None:
     port = listener.getsockname()[1]
-    embedded = grace is not None
-    _settings.apply(
-        _settings.server_settings(home, port) | (_settings.WITHOUT_DEPLOYMENTS if embedded else {})
-    )
+    extra = {} if grace is None else _settings.WITHOUT_DEPLOYMENTS
+    _settings.apply(_settings.server_settings(home, port) | extra)
     # Prefect reads `.env`, `prefect.toml` and `pyproject.toml` of the working directory.
     os.chdir(home)
 

@@ -52,7 +52,7 @@ def server_settings(home: Path, port: int) -> dict[str, str]:
 # They serve deployments and workers, which a campaign without a server of its own has none of.
 WITHOUT_DEPLOYMENTS = {
     f"PREFECT_SERVER_SERVICES_{name}_ENABLED": "false"
-    for name in ("SCHEDULER", "LATE_RUNS", "FOREMAN", "REPOSSESSOR", "CLEANUP_RECONCILER")
+    for name in ("SCHEDULER", "LATE_RUNS", "FOREMAN", "CLEANUP_RECONCILER")
 }
 
 

@@ -27,6 +27,14 @@ class Interpreter(NamedTuple):
     executable: Path
     folders: tuple[Path, ...]
 
+    @property
+    def is_named_python(self) -> bool:
+        """Whether `python` in its own folder means it too."""
+        try:
+            return self.executable.with_name("python").samefile(self.executable)
+        except OSError:
+            return False
+
 
 def find_interpreter(python: Path | None) -> Interpreter:
     """Find an interpreter's folders.

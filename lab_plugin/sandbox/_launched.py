@@ -101,6 +101,7 @@ class LaunchedSandbox(Sandbox):
             destination=os.path.abspath(job.destination),
             environment=dict(job.environment),
             python=str(self._interpreter.executable),
+            python_named=self._interpreter.is_named_python,
             mounts=[str(folder) for folder in self._shown],
             wall_seconds=limits.wall_seconds,
             memory_bytes=limits.memory_bytes,

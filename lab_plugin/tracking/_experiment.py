@@ -27,6 +27,14 @@ def connect(store: Store) -> MlflowClient:
     return MlflowClient(tracking_uri=store.uri, registry_uri=store.uri)
 
 
+def reconnect(store: Store) -> None:
+    """Let go of all open connections to a SQLite store."""
+    if store.database is not None:
+        from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+        SqlAlchemyStore._get_or_create_engine(store.uri).dispose()
+
+
 class Experiment:
     """The lab's experiment and the tags on it.
 

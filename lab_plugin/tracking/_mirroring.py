@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from lab_plugin.tracking._contract import Artifacts, Entry, LedgerReader, Progress, SyncReport, Written
 from lab_plugin.tracking._drafts import is_campaign_key
-from lab_plugin.tracking._experiment import Experiment, connect
+from lab_plugin.tracking._experiment import Experiment, connect, reconnect
 from lab_plugin.tracking._lock import file_lock
 from lab_plugin.tracking._round import CHUNK, Round
 from lab_plugin.tracking._runs import Found, Runs
@@ -46,6 +46,7 @@ class Mirroring:
         self._ledger = ledger
         self._sources = (artifacts, written)
         self._client: MlflowClient | None = None
+        self._file: tuple[int, int] | None = None
         self.forget()
 
     def forget(self) -> None:
@@ -129,6 +130,12 @@ class Mirroring:
     def _open(self) -> tuple[Experiment, Runs]:
         self._store.check()
         client = self._connected()
+        file = self._store.file()
+        if file != self._file:
+            # Pooled connections would go on writing to the file that was moved away.
+            reconnect(self._store)
+            self.forget()
+            self._file = file
         if self._experiment is None:
             self._experiment = Experiment.open(client, self._store, *self._names)
         return self._experiment, Runs(client, self._experiment.identifier)

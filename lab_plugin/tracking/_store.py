@@ -71,6 +71,13 @@ class Store:
             if not _exists(database):
                 _create(database, self.artifacts or (database.parent / "artifacts").as_uri())
 
+    def file(self) -> tuple[int, int] | None:
+        """What tells the SQLite file from another one put in its place; None for other stores."""
+        if self.database is None:
+            return None
+        status = self.database.stat()
+        return status.st_dev, status.st_ino
+
     def check(self) -> None:
         """See within a few seconds whether the store can be written now; makes a missing SQLite store.
 

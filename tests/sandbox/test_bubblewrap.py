@@ -51,8 +51,8 @@ async def test_processes_and_files_of_the_host_are_not_seen(bubblewrap, bench):
         "import os\n"
         "print(sorted(int(p) for p in os.listdir('/proc') if p.isdigit()))\n"
         "print(sorted(os.listdir('/')), os.listdir('/tmp'), sorted(os.listdir('/lab')))\n"
-        f"print(os.path.exists({str(bench.folder)!r}), os.path.exists('/etc/shadow'))\n"
-        f"open('/proc/1/cmdline').read().find({str(bench.folder)!r}) == -1 and print('clean')\n"
+        f"print(os.path.exists({str(bench.folder)[::-1]!r}[::-1]), os.path.exists('/etc/shadow'))\n"
+        f"print({str(bench.folder)[::-1]!r}[::-1] in open('/proc/1/cmdline').read())\n"
         "print(sorted(os.listdir('/proc/self/fd'))[:3], len(os.listdir('/proc/self/fd')))\n"
         "print(os.getcwd(), os.getgroups() in ([], [os.getgid()]), open('/proc/self/status').read().split('CapEff:')[1][:17])"
     )
@@ -66,7 +66,7 @@ async def test_processes_and_files_of_the_host_are_not_seen(bubblewrap, bench):
         "[] ['outputs', 'workspace']"
     )
     assert lines[2] == "False False"
-    assert lines[3] == "clean"
+    assert lines[3] == "False"
     assert lines[4] == "['0', '1', '2'] 4"
     assert lines[5].startswith("/lab/workspace")
     assert lines[5].endswith("0000000000000000")
@@ -75,7 +75,9 @@ async def test_processes_and_files_of_the_host_are_not_seen(bubblewrap, bench):
 async def test_roles_are_users_of_their_own(bubblewrap, bench):
     users = set()
     for role in ("candidate", "scorer", "proposer"):
-        execution = await bubblewrap.run(bench.python("import os; print(os.getuid(), os.getgid())", role=role))
+        execution = await bubblewrap.run(
+            bench.python("import os; print(os.getuid(), os.getgid())", role=role)
+        )
         users.add(execution.stdout.read_text())
     if "user_split" in bubblewrap.guarantees:
         assert len(users) == 3
@@ -102,11 +104,7 @@ async def test_all_storage_together_has_one_size(bubblewrap, bench):
 
 
 async def test_a_full_storage_that_a_program_bears_is_no_failure(bubblewrap, bench):
-    code = (
-        "import os\n"
-        "try: open('/tmp/fill', 'wb').write(b'x' * (9 << 20))\n"
-        "except OSError: pass"
-    )
+    code = "import os\ntry: open('/tmp/fill', 'wb').write(b'x' * (9 << 20))\nexcept OSError: pass"
     assert (await bubblewrap.run(bench.python(code, limits={"disk_bytes": 8 << 20}))).status == "ok"
 
 
@@ -196,9 +194,6 @@ async def test_a_bubblewrap_that_fails_says_why(bench, monkeypatch):
     broken.write_text("#!/bin/sh\necho 'bwrap: No permissions to create new namespace' >&2\nexit 1\n")
     broken.chmod(0o755)
     monkeypatch.setenv("PATH", f"{broken.parent}:/usr/bin:/bin")
-    for folder in bench.folder.parents:
-        if str(folder).startswith("/tmp/"):
-            monkeypatch.setattr("os.getuid", os.getuid)
     sandbox = BubblewrapSandbox()
     with pytest.raises(SandboxUnavailable) as caught:
         await sandbox.probe()

@@ -15,7 +15,7 @@ import os, sys, time
 if os.fork() == 0:
     os.setsid()
     if os.fork() == 0:
-        os.execvp("sleep", ["sleep", "1000", "{marker}"])
+        os.execvp("sh", ["sh", "-c", "sleep 1000; : {marker}"])
     os._exit(0)
 os.wait()
 time.sleep(0.1)
@@ -206,7 +206,10 @@ async def test_outputs_are_read_as_an_attacker_would_have_them(sandbox, bench):
         "linked/file": "its folder is a link or no folder",
         "one/file": "its folder is a link or no folder",
     }
-    assert {name: path.stat().st_size for name, path in execution.outputs.items()} == {"exact": 10000, "empty": 0}
+    assert {name: path.stat().st_size for name, path in execution.outputs.items()} == {
+        "exact": 10000,
+        "empty": 0,
+    }
 
 
 async def test_sparse_outputs_do_not_add_up_beyond_the_disk_limit(sandbox, bench):
@@ -225,7 +228,11 @@ async def test_a_nest_too_deep_for_any_path_is_cleared(sandbox, bench):
     )
     execution = await sandbox.run(bench.python(code))
     assert execution.status == ("ok" if "disk_quota" in sandbox.guarantees else "output")
-    assert {path.name for path in execution.stdout.parent.iterdir()} == {"stdout.log", "stderr.log", "outputs"}
+    assert {path.name for path in execution.stdout.parent.iterdir()} == {
+        "stdout.log",
+        "stderr.log",
+        "outputs",
+    }
 
 
 async def test_jobs_run_at_once_and_apart(sandbox, bench):

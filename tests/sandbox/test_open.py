@@ -34,7 +34,9 @@ def plugin(tmp_path, monkeypatch):
         info = tmp_path / "jail-1.0.dist-info"
         info.mkdir()
         (info / "METADATA").write_text("Metadata-Version: 2.1\nName: jail\nVersion: 1.0\n")
-        (info / "entry_points.txt").write_text("[lab_plugin.sandboxes]\njail = jail_plugin:Jail\nprocess = x:y\n")
+        (info / "entry_points.txt").write_text(
+            "[lab_plugin.sandboxes]\njail = jail_plugin:Jail\nprocess = x:y\n"
+        )
         monkeypatch.syspath_prepend(tmp_path)
         monkeypatch.delitem(sys.modules, "jail_plugin", raising=False)
 

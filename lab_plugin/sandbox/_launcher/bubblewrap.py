@@ -12,7 +12,7 @@ from . import linux
 from .cgroup import Group
 from .folders import FOLDER
 from .launch import NotStarted, launch, restrict
-from .layout import Layout, needs_programs, variables
+from .layout import Layout, variables
 from .mounts import SCRATCH, Bind, build, input_path, namespaces_remedy, separate
 from .request import Broken, Request
 from .stage import Ended, Stage
@@ -155,16 +155,13 @@ class BubblewrapStage(Stage):
     def _arguments(self, status: int, block: int) -> list[str]:
         request = self._request
         inputs = {name: input_path(name, path) for name, path in request.inputs.items()}
-        programs = "/lab/bin" if needs_programs(request.python) else ""
+        programs = "" if request.python_named else "/lab/bin"
         layout = Layout("/lab/workspace", "/lab/outputs", "/tmp", programs, inputs)  # noqa: S108 - inside
         arguments = [request.bwrap, "--unshare-user", "--unshare-ipc", "--unshare-pid", "--unshare-net"]
         arguments += ["--unshare-uts", "--unshare-cgroup-try", "--hostname", "lab", "--new-session"]
         arguments += ["--die-with-parent", "--cap-drop", "ALL"]
         arguments += ["--json-status-fd", str(status), "--block-fd", str(block)]
         arguments += [*_system(), *_storage(), *_shown(self._binds)]
-        if programs:
-            for name in ("python", "python3"):
-                arguments += ["--symlink", request.python, f"{programs}/{name}"]
         arguments += ["--remount-ro", "/dev", "--remount-ro", "/", "--clearenv"]
         for name, value in variables(request, layout).items():
             arguments += ["--setenv", name, value]

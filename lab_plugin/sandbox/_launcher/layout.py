@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 from .request import Request
 
+PROGRAMS = ("python", "python3")
+
 
 class Layout(NamedTuple):
     """Paths as the program sees them.
@@ -50,9 +52,7 @@ def variables(request: Request, layout: Layout) -> dict[str, str]:
     }
 
 
-def needs_programs(python: str) -> bool:
-    """Whether the interpreter's folder has no `python` that is this interpreter."""
-    try:
-        return not os.path.samefile(os.path.join(os.path.dirname(python), "python"), python)
-    except OSError:
-        return True
+def python_script(python: str) -> str:
+    """A program that is the interpreter under another name; a link would lose a virtual environment."""
+    quoted = python.replace("'", "'\\''")
+    return f"#!/bin/sh\nexec '{quoted}' \"$@\"\n"

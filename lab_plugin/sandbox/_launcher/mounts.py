@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from . import linux
 from .folders import ANCHOR, TooDeep, anchor, give
+from .layout import PROGRAMS, python_script
 from .request import Broken, Refused, Request
 
 _PRIVATE = "/tmp"  # noqa: S108 - in a mount namespace of our own
@@ -78,7 +79,7 @@ def build(request: Request) -> list[Bind]:
         linux.mount("lab", _PRIVATE, "tmpfs", linux.MS_NOSUID | linux.MS_NODEV, "size=1m,mode=755")
         binds = [_bind(number, *source, request) for number, source in enumerate(sources)]
         _make_scratch(request, owner)
-        return [*binds, *_make_etc(owner)]
+        return [*binds, *_make_etc(owner), *_make_programs(request)]
     finally:
         for fd, _, _ in sources:
             os.close(fd)
@@ -158,6 +159,15 @@ def _make_etc(owner: int) -> list[Bind]:
     for name, text in texts.items():
         _put(f"{_PRIVATE}/{name}", text)
     return [Bind(f"{_PRIVATE}/{name}", f"/etc/{name}", False) for name in texts]
+
+
+def _make_programs(request: Request) -> list[Bind]:
+    if request.python_named:
+        return []
+    source = f"{_PRIVATE}/python"
+    _put(source, python_script(request.python))
+    os.chmod(source, 0o755)
+    return [Bind(source, f"/lab/bin/{name}", False) for name in PROGRAMS]
 
 
 def _put(path: str, text: str) -> None:

@@ -9,7 +9,7 @@ from . import linux
 from .cgroup import Group
 from .folders import FOLDER, remove_tree
 from .launch import launch, restrict
-from .layout import Layout, needs_programs, variables
+from .layout import PROGRAMS, Layout, python_script, variables
 from .processes import end_descendants, kill_descendants
 from .request import Request
 from .stage import Ended, Stage
@@ -70,10 +70,12 @@ class PlainStage(Stage):
 
     def _layout(self) -> Layout:
         scratch = f"{self._request.destination}/{_SCRATCH}"
-        programs = f"{scratch}/bin" if needs_programs(self._request.python) else ""
+        programs = "" if self._request.python_named else f"{scratch}/bin"
         if programs:
-            for name in ("python", "python3"):
-                os.symlink(self._request.python, f"bin/{name}", dir_fd=self._scratch)
+            for name in PROGRAMS:
+                fd = os.open(f"bin/{name}", os.O_WRONLY | os.O_CREAT, 0o755, dir_fd=self._scratch)
+                with os.fdopen(fd, "w") as file:
+                    file.write(python_script(self._request.python))
         return Layout(
             self._request.workspace,
             f"{scratch}/outputs",

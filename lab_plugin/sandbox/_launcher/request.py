@@ -44,6 +44,7 @@ class Request(NamedTuple):
         environment: Further variables.
         uid: Dedicated user and group to become; None without root.
         python: Interpreter that `python` on the PATH means.
+        python_named: Whether its own folder has it under that name.
         mounts: Host folders seen read-only at their own paths.
         bwrap: The bubblewrap program; empty for `process`.
         wall_seconds: As `Limits`; the following likewise.
@@ -68,6 +69,7 @@ class Request(NamedTuple):
     environment: dict[str, str]
     uid: int | None
     python: str
+    python_named: bool
     mounts: list[str]
     bwrap: str
     wall_seconds: float

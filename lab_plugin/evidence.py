@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
 from pathlib import Path
 
-from lab_plugin.campaign._trials import PointRun
 from lab_plugin.lab import Lab
 from lab_plugin.ledger import VerdictRecord
 from lab_plugin.report import iteration_report
@@ -27,8 +25,12 @@ class EvidenceDesk:
         self._lab = lab
         self._folder = folder
 
-    def gather(self, record: VerdictRecord, runs: Sequence[PointRun]) -> str:
+    def gather(self, record: VerdictRecord, trial: Path | None) -> str:
         """Write the evidence of a decided idea.
+
+        Args:
+            record: The verdict.
+            trial: Folder of the trial that it was made from; None when nothing ran.
 
         Returns:
             The report, as markdown.
@@ -40,12 +42,11 @@ class EvidenceDesk:
         target.mkdir(parents=True)
         (target / "patch.diff.txt").write_text(patch, "utf-8", "surrogateescape")
         (target / "report.md").write_text(report, "utf-8", "replace")
-        run = next((run for run in runs if run.execution is not None and run.trial is not None), None)
-        if run is not None:
+        if trial is not None:
             for program in ("candidate", "scorer"):
                 for stream in ("stdout", "stderr"):
-                    _keep(run.trial.folder / program / f"{stream}.log", target / f"{program}.{stream}.log")
-            _keep(run.trial.folder / "scorer" / "outputs" / SCORECARD, target / SCORECARD)
+                    _keep(trial / program / f"{stream}.log", target / f"{program}.{stream}.log")
+            _keep(trial / "scorer" / "outputs" / SCORECARD, target / SCORECARD)
         return report
 
     def of(self, record: VerdictRecord) -> dict[str, Path]:
