@@ -15,6 +15,7 @@ from prefect.states import Cancelled, Completed
 from lab_plugin.campaign import Campaign, Plan, open_campaign
 from lab_plugin.events import subscribed
 from lab_plugin.flows.board import Board
+from lab_plugin.flows.reconciliation import close_dead_runs, owner_tag
 from lab_plugin.flows.cancellation import watching
 from lab_plugin.flows.iteration import iteration
 from lab_plugin.lab import Lab
@@ -37,9 +38,12 @@ async def campaign(
         this = await stack.enter_async_context(open_campaign(Lab.open(Path(lab)), Plan(budget or {}, fresh)))
         board = await stack.enter_async_context(Board(this, own_run))
         stack.enter_context(subscribed(board))
-        stack.enter_context(tags("lab", f"lab:{this.lab.name}", f"campaign:{this.number}"))
+        lab_tag = f"lab:{this.lab.name}-{this.lab.identity}"
+        stack.enter_context(tags("lab", lab_tag, f"campaign:{this.number}", owner_tag()))
         await stack.enter_async_context(watching(own_run, this.stop))
+        closing = asyncio.create_task(close_dead_runs(lab_tag))
         await asyncio.gather(*(_slot(this) for _ in range(jobs)))
+        await closing
     return (Completed if this.finished else Cancelled)(message=this.stop_reason)
 
 

@@ -10,6 +10,7 @@ LabError                     a message and the remedy; shown without a traceback
 ├── LockError                no lock yet, or the scorer is not what was locked
 ├── ParametersError          the committed parameter file cannot take a point's values
 ├── ProposerError            a proposer cannot propose
+│   └── SpaceExhausted       there is nothing left to propose; the campaign is over
 ├── SandboxError             a sandbox cannot hold what is asked of it
 │   └── SandboxUnavailable   infrastructure failed, the program inside did not; may be retried
 ├── TrackingError            the MLflow store is unusable
@@ -82,6 +83,10 @@ class ParametersError(LabError):
 
 class ProposerError(LabError):
     """A proposer is unknown, misconfigured, or cannot propose."""
+
+
+class SpaceExhausted(ProposerError):
+    """Every point of a finite search space was tried."""
 
 
 class SandboxError(LabError):

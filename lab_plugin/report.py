@@ -18,8 +18,9 @@ def iteration_report(record: VerdictRecord, metric: str, patch: str) -> str:
         patch: The unified diff to the parent.
     """
     lines = [
-        f"# {record.number:04d} {_inline(record.hypothesis)}",
+        f"# {record.number:04d} {_inline(record.title or record.slug)}",
         "",
+        *((_inline(record.hypothesis), "") if record.hypothesis else ()),
         f"**{record.verdict}**: {_inline(record.reason)}",
         "",
         "| | |",
@@ -53,7 +54,7 @@ def results_rows(records: Sequence[VerdictRecord], metric: str) -> list[dict[str
     return [
         {
             "idea": f"{record.number:04d}",
-            "title": _inline(record.hypothesis)[:80],
+            "title": _inline(record.title or record.slug)[:80],
             "verdict": record.verdict,
             metric: _number(record.value),
             "difference": _number(record.difference, sign=True),

@@ -110,7 +110,7 @@ def _champion(lab: Lab) -> dict[str, Any] | None:
 def _idea(record: VerdictRecord) -> dict[str, Any]:
     return {
         "number": record.number,
-        "title": record.hypothesis.splitlines()[0] if record.hypothesis else record.slug,
+        "title": record.title or record.slug,
         "branch": record.branch,
         "commit": record.commit,
         "parents": list(record.parents),

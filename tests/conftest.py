@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from lab_plugin.tracking import Store
+
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
 
@@ -18,9 +20,19 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
 
 
+@pytest.fixture(scope="session")
+def mlflow_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty MLflow store: making one takes seconds, copying it none."""
+    folder = tmp_path_factory.mktemp("mlflow")
+    Store.embedded(folder).ensure()
+    return folder / "mlflow.db"
+
+
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mlflow_store: Path) -> Path:
     folder = tmp_path / "home"
+    (folder / "mlflow").mkdir(parents=True)
+    shutil.copy(mlflow_store, folder / "mlflow")
     monkeypatch.setenv("PREFECT_LAB_HOME", str(folder))
     return folder
 

@@ -17,7 +17,7 @@ from lab_plugin.campaign._ideas import IdeaDesk
 from lab_plugin.campaign._trials import PointRun, TrialDesk
 from lab_plugin.campaign._verdicts import Clock, VerdictDesk
 from lab_plugin.epoch import snapshot_of
-from lab_plugin.errors import LabError
+from lab_plugin.errors import LabError, SpaceExhausted
 from lab_plugin.evidence import EvidenceDesk
 from lab_plugin.idea import Idea
 from lab_plugin.lab import Lab
@@ -160,7 +160,14 @@ class Campaign:
             return open_idea
         champion = self.lab.ledger.state().champion
         assert champion is not None
-        return await self._unless_stopped(self._ideas.propose(number, self.number, self._epoch, champion))
+        try:
+            return await self._unless_stopped(
+                self._ideas.propose(number, self.number, self._epoch, champion)
+            )
+        except SpaceExhausted as error:
+            del self._started[number]
+            self._stop_reason, self._closed = error.message, True
+            raise Interrupted(error.message) from None
 
     async def execute(self, idea: Idea) -> tuple[PointRun, ...]:
         """Run the candidate, once per point.

@@ -30,7 +30,7 @@ def outcomes_of(record: VerdictRecord) -> list[Outcome]:
                 params=record.params,
                 value=record.value,
                 verdict=record.verdict,
-                title=record.hypothesis,
+                title=record.title,
                 reason=record.reason,
             )
         ]
@@ -40,7 +40,7 @@ def outcomes_of(record: VerdictRecord) -> list[Outcome]:
             params=point.params,
             value=point.value,
             verdict=record.verdict if point.tree == record.tree else _word(point.status),
-            title=record.hypothesis,
+            title=record.title,
             reason=point.reason or record.reason,
         )
         for point in record.points

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lab_plugin import parameters
-from lab_plugin.errors import IntakeError, LabError, ParametersError, ProposerError
+from lab_plugin.errors import IntakeError, LabError, ParametersError, ProposerError, SpaceExhausted
 from lab_plugin.idea import Fault, Idea, PlannedPoint
 from lab_plugin.lab import Lab
 from lab_plugin.ledger import Champion
@@ -44,6 +44,9 @@ class IdeaDesk:
 
         A proposer that fails or breaks a rule makes an idea too: one with a fault, which gets its verdict
         without a trial.
+
+        Raises:
+            SpaceExhausted: There is nothing left to try.
         """
         parent = champion.commit
         tree = self._lab.repository.tree_of(parent)
@@ -51,6 +54,8 @@ class IdeaDesk:
             async with self._asking:
                 suggestion, points = await self._ask(number, parent, tree)
             fault = self._fault(points, tree)
+        except SpaceExhausted:
+            raise
         except (ProposerError, IntakeError, ParametersError) as error:
             suggestion = Suggestion(title="no proposal", hypothesis="")
             points = (PlannedPoint(tree=tree),)

@@ -26,6 +26,7 @@ _LATER = {
     ("decision", "guards"),
     ("decision", "prefer"),
 }
+_SETTINGS = {("search_space", "file"), ("search_space", "key")}
 _TYPES = {
     "string_type": "a string",
     "int_type": "a whole number",
@@ -66,7 +67,7 @@ class FaultTeller:
             return place, self.unknown(place, _known_of_parameter(error["loc"]))
         if kind == "missing":
             return place, f"the key '{place[-1]}' is missing in [{label(place[:-1])}]"
-        if table == "search_space" and error["loc"] in {("file",), ("key",)} and isinstance(error["input"], dict):
+        if place in _SETTINGS and isinstance(error["input"], dict):
             return place, f"'{place[1]}' cannot be a parameter's name; it is a setting of [search_space]"
         return place, f"{label(place)}: {_message(error)}"
 
@@ -124,8 +125,6 @@ def _message(error: ErrorDetails) -> str:
         return f"must be {_TYPES[kind]}, not {given}"
     if kind in {"model_type", "model_attributes_type", "dict_type", "mapping_type"}:
         return f"must be a table, not {given}"
-    if kind == "too_short":
-        return "must not be empty"
     if kind == "union_tag_not_found":
         return "the key 'type' is missing; it is one of 'float', 'int', 'categorical'"
     if kind == "union_tag_invalid":

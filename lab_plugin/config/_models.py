@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr
 
 from lab_plugin.config._paths import check_disjoint, check_path
-from lab_plugin.config._space import Name, SearchSpace, Table
+from lab_plugin.config._space import Name, SearchSpace, Table, check_some
 from lab_plugin.config._units import parse_duration, parse_size
 from lab_plugin.toml import Place, Positions
 
@@ -74,14 +74,20 @@ def _refuse_relative(value: object) -> object:
 
 _RelativePath = Annotated[str, AfterValidator(check_path)]
 _Paths = Annotated[
-    tuple[_RelativePath, ...], Field(strict=False, min_length=1), AfterValidator(_check_disjoint)
+    tuple[_RelativePath, ...],
+    Field(strict=False),
+    AfterValidator(check_some),
+    AfterValidator(_check_disjoint),
 ]
 _Patterns = Annotated[
     tuple[Annotated[str, AfterValidator(_check_pattern)], ...],
-    Field(strict=False, min_length=1),
+    Field(strict=False),
+    AfterValidator(check_some),
     AfterValidator(_check_unique),
 ]
-_Command = Annotated[tuple[str, ...], Field(strict=False, min_length=1), AfterValidator(_check_command)]
+_Command = Annotated[
+    tuple[str, ...], Field(strict=False), AfterValidator(check_some), AfterValidator(_check_command)
+]
 _Seconds = Annotated[float, BeforeValidator(parse_duration), Field(gt=0, le=_YEAR)]
 _Bytes = Annotated[int, BeforeValidator(parse_size), Field(ge=2**20, le=_PEBIBYTE)]
 _Cores = Annotated[float, Field(gt=0, le=4_096)]

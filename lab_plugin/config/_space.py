@@ -6,14 +6,15 @@ import decimal
 import math
 import posixpath
 import re
-from collections.abc import Mapping
-from typing import Annotated, Literal
+from collections.abc import Mapping, Sized
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, model_validator
 
 from lab_plugin.config._paths import check_path
 
 Scalar = str | int | float | bool
+_Sized = TypeVar("_Sized", bound=Sized)
 _EXACT_INT = 2**53
 _NAME = re.compile(r"[/\w.\- :]{1,250}")
 
@@ -24,6 +25,19 @@ class Table(BaseModel):
     model_config = ConfigDict(
         strict=True, frozen=True, extra="forbid", allow_inf_nan=False, hide_input_in_errors=True
     )
+
+
+def check_some(values: _Sized) -> _Sized:
+    """Return what holds something.
+
+    pydantic's own minimum counts only the items that are valid, and so tells one fault twice.
+
+    Raises:
+        ValueError: It is empty.
+    """
+    if not values:
+        raise ValueError("must not be empty")
+    return values
 
 
 def check_name(name: str) -> str:
@@ -158,4 +172,4 @@ class SearchSpace(Table):
 
     file: Annotated[str, AfterValidator(_check_file)]
     key: Annotated[str, AfterValidator(_check_key)] | None = None
-    parameters: Annotated[Mapping[Name, Parameter], Field(min_length=1)]
+    parameters: Annotated[Mapping[Name, Parameter], AfterValidator(check_some)]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from lab_plugin.errors import LedgerError, RepositoryError
 from lab_plugin.ledger._codec import canonical, decode, line_of, read
 from lab_plugin.ledger._records import Record
-from lab_plugin.repository import Repository
+from lab_plugin.repository import Commit, Repository
 
 
 @dataclass(frozen=True)
@@ -37,46 +37,27 @@ class Problem:
         return f"{where}{self.what}"
 
 
-@dataclass(frozen=True)
-class RawCommit:
-    """A ledger commit, taken apart."""
+def record_of(commit: Commit, *, strict: bool = False) -> Record:
+    """The record that a ledger commit holds.
 
-    oid: str
-    data: bytes
-    tree: str
-    parents: tuple[str, ...]
-    message: bytes
+    Args:
+        commit: The ledger commit.
+        strict: Also prove that its text is the canonical one.
 
-    @classmethod
-    def parse(cls, oid: str, data: bytes) -> RawCommit:
-        """Take a commit object apart."""
-        header, _, message = data.partition(b"\n\n")
-        lines = header.decode("utf-8", "replace").split("\n")
-        parents = tuple(line[7:] for line in lines if line.startswith("parent "))
-        return cls(oid, data, lines[0][5:], parents, message)
-
-    def record(self, *, strict: bool = False) -> Record:
-        """Its record.
-
-        Args:
-            strict: Also prove that its text is the canonical one.
-
-        Raises:
-            ValueError: It holds none; the message says why.
-        """
-        return (decode if strict else read)(line_of(self.message))
+    Raises:
+        ValueError: It holds none; the message says why.
+    """
+    return (decode if strict else read)(line_of(commit.message))
 
 
-def read_chain(repository: Repository, lab: str, head: str, stop: str | None) -> list[RawCommit]:
+def read_chain(repository: Repository, lab: str, head: str, stop: str | None) -> list[Commit]:
     """The ledger's commits from after `stop` to `head`, oldest first.
 
     Raises:
         LedgerError: A commit is missing, so that what is before it cannot be reached.
     """
     try:
-        oids = repository.first_parents(head, stop)
-        oids.reverse()
-        return [RawCommit.parse(*pair) for pair in zip(oids, repository.read_commits(oids), strict=True)]
+        return repository.first_parents(head, stop)[::-1]
     except RepositoryError as error:
         raise LedgerError(
             f"The ledger of the lab {lab} cannot be read back from {head}: {error.message}",

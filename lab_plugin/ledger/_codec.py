@@ -23,7 +23,7 @@ def encode(record: Record) -> str:
         LedgerError: The record holds what JSON cannot (NaN in parameters, a huge text, half a character).
     """
     try:
-        line = canonical(_ADAPTER.dump_python(record, mode="json"))
+        line = canonical(_ADAPTER.dump_python(record))
         decode(line)
     except (ValueError, TypeError, RecursionError) as error:
         raise LedgerError(f"A {record.kind} record cannot be written: {error}.") from error

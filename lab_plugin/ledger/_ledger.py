@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from lab_plugin.ledger import _recover, _verify
-from lab_plugin.ledger._chain import Entry, Problem, RawCommit, genesis_message, read_chain
+from lab_plugin.ledger._chain import Entry, Problem, genesis_message, read_chain, record_of
 from lab_plugin.ledger._codec import decode, line_of, to_message
 from lab_plugin.ledger._records import Record
 from lab_plugin.ledger._state import State
-from lab_plugin.repository import EMPTY_TREE, RefChange, Repository
+from lab_plugin.repository import EMPTY_TREE, Commit, RefChange, Repository
 
 
 class Ledger:
@@ -152,19 +152,19 @@ class Ledger:
                 # The ref was moved to another history: read that one from its start.
                 self._forget()
                 chain = read_chain(self._repository, self.lab, head, None)
-            for raw in chain:
-                self._read(raw)
+            for commit in chain:
+                self._read(commit)
         self._head = head
         self._loaded = True
 
-    def _read(self, raw: RawCommit) -> None:
-        if not raw.parents:
+    def _read(self, commit: Commit) -> None:
+        if not commit.parents:
             return
         try:
-            self._take(Entry(raw.oid, raw.record()))
+            self._take(Entry(commit.oid, record_of(commit)))
         except ValueError as error:
             self._problems.append(
-                Problem(raw.oid, f"unreadable record: {error}", "The idea is left out; all others count.")
+                Problem(commit.oid, f"unreadable record: {error}", "The idea is left out; all others count.")
             )
 
     def _take(self, entry: Entry) -> None:

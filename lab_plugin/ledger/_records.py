@@ -84,6 +84,7 @@ class VerdictRecord(_Record):
     campaign: int
     epoch: int
     strategy: str
+    title: str = ""
     hypothesis: str
     commit: str
     tree: str

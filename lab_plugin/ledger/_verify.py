@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from lab_plugin.errors import LedgerError, RepositoryError
-from lab_plugin.ledger._chain import Problem, RawCommit, genesis_message, read_chain
+from lab_plugin.ledger._chain import Problem, genesis_message, read_chain, record_of
 from lab_plugin.ledger._records import CampaignRecord, LockRecord, Record, VerdictRecord
 from lab_plugin.ledger._state import State
-from lab_plugin.repository import EMPTY_TREE, Repository
+from lab_plugin.repository import EMPTY_TREE, Commit, Repository
 
 _FORGED = "Compare with a clone that was fetched before: `git log refs/lab/<lab>/ledger` there."
 
@@ -25,23 +25,27 @@ def verify(repository: Repository, lab: str, head: str | None) -> list[Problem]:
     except LedgerError as error:
         return [Problem(head, error.message, error.remedy)]
     proof = _Proof(repository, lab)
-    found = list(_genesis(lab, chain[0]))
+    found = [*_hashes(repository, chain), *_genesis(lab, chain[0])]
     for before, raw in pairwise(chain):
         found.extend(proof.check(before, raw))
     found.extend(proof.check_refs())
     return found
 
 
-def _genesis(lab: str, raw: RawCommit) -> Iterator[Problem]:
-    yield from _hash(raw)
+def _hashes(repository: Repository, chain: list[Commit]) -> Iterator[Problem]:
+    """Prove that every commit's content has its id; with it, the parents' ids prove the whole chain."""
+    contents = repository.read_commits([commit.oid for commit in chain])
+    for commit, data in zip(chain, contents, strict=True):
+        body = b"commit %d\0" % len(data) + data
+        same = hashlib.sha1(body, usedforsecurity=False).hexdigest() == commit.oid
+        if not same or not data.endswith(b"\n\n" + commit.message):
+            remedy = "Run `git fsck`; fetch the object from a clone."
+            yield Problem(commit.oid, "its content is not what its id stands for", remedy)
+
+
+def _genesis(lab: str, raw: Commit) -> Iterator[Problem]:
     if raw.parents or raw.tree != EMPTY_TREE or raw.message != genesis_message(lab).encode():
         yield Problem(raw.oid, f"this is not the start of a ledger of the lab {lab}", _FORGED)
-
-
-def _hash(raw: RawCommit) -> Iterator[Problem]:
-    body = b"commit %d\0" % len(raw.data) + raw.data
-    if hashlib.sha1(body, usedforsecurity=False).hexdigest() != raw.oid:
-        yield Problem(raw.oid, "its content does not have this id", "Run `git fsck`; restore the object.")
 
 
 @dataclass
@@ -52,11 +56,10 @@ class _Proof:
     lab: str
     state: State = field(default_factory=State)
 
-    def check(self, before: RawCommit, raw: RawCommit) -> Iterator[Problem]:
+    def check(self, before: Commit, raw: Commit) -> Iterator[Problem]:
         """Check one ledger commit against those before it."""
-        yield from _hash(raw)
         try:
-            record = raw.record(strict=True)
+            record = record_of(raw, strict=True)
         except ValueError as error:
             remedy = (
                 "The idea is left out; all others count. Restore the object from a clone if it is damaged."
@@ -85,7 +88,7 @@ class _Proof:
             remedy = f"Run `git branch -f lab/{self.lab}/best {champion.commit}`."
             yield Problem("", f"lab/{self.lab}/best is not at the champion, idea {champion.number}", remedy)
 
-    def _commit_faults(self, before: RawCommit, raw: RawCommit, record: Record) -> Iterator[str]:
+    def _commit_faults(self, before: Commit, raw: Commit, record: Record) -> Iterator[str]:
         if raw.parents[0] != before.oid:
             yield "it does not follow the commit before it"
         about = () if isinstance(record, CampaignRecord) else (record.commit,)

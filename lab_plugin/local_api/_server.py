@@ -10,14 +10,8 @@ import socket
 import sys
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from lab_plugin.local_api import _locks, _record, _settings
-
-if TYPE_CHECKING:
-    import uvicorn
-
-_WATCH_SECONDS = 1.0
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -95,65 +89,20 @@ def _serve(home: Path, listener: socket.socket, grace: float | None) -> None:
 
     from lab_plugin.local_api._database import QueuedSqliteConfiguration
     from lab_plugin.local_api._guard import OwnPagesOnly, SameUserProtocol
+    from lab_plugin.local_api._lifetime import serve
 
     url = os.environ["PREFECT_API_DATABASE_CONNECTION_URL"]
     set_database_config(QueuedSqliteConfiguration(url))
-    server = uvicorn.Server(
-        uvicorn.Config(
-            OwnPagesOnly(create_app(final=True), _settings.own_origins(port)),
-            http=SameUserProtocol,
-            # Shorter than the client's own limit (5 s), it would close connections in the client's face, who
-            # then sleeps two seconds.
-            timeout_keep_alive=75,
-            timeout_graceful_shutdown=5,
-            ws_per_message_deflate=False,
-            access_log=False,
-            log_config=None,
-            lifespan="on",
-        )
+    config = uvicorn.Config(
+        OwnPagesOnly(create_app(final=True), _settings.own_origins(port)),
+        http=SameUserProtocol,
+        # Client and uvicorn both drop idle connections after 5 s: a request sent in that moment meets
+        # a closed connection, and the client sleeps two seconds. So the server waits longer.
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=5,
+        ws_per_message_deflate=False,
+        access_log=False,
+        log_config=None,
+        lifespan="on",
     )
-    asyncio.run(_until_unused(server, listener, home, grace))
-
-
-async def _until_unused(
-    server: uvicorn.Server, listener: socket.socket, home: Path, grace: float | None
-) -> None:
-    watch = asyncio.create_task(_watch(server, home, grace)) if grace is not None else None
-    try:
-        await server.serve(sockets=[listener])
-    finally:
-        if watch:
-            watch.cancel()
-
-
-async def _watch(server: uvicorn.Server, home: Path, grace: float) -> None:
-    loop = asyncio.get_running_loop()
-    last_used = loop.time()
-    while not server.should_exit:
-        await asyncio.sleep(min(_WATCH_SECONDS, max(grace / 4, 0.05)))
-        if not _unused(home):
-            last_used = loop.time()
-        elif server.started and loop.time() - last_used >= grace:
-            server.should_exit = _leave(home)
-
-
-def _unused(home: Path) -> bool:
-    handle = _locks.acquire(home / _locks.CLIENTS, wait=False)
-    if handle is None:
-        return False
-    os.close(handle)
-    return True
-
-
-def _leave(home: Path) -> bool:
-    """Withdraw the record, unless a client came in this moment."""
-    start = _locks.acquire(home / _locks.START, wait=False)
-    if start is None:
-        return False
-    try:
-        if not _unused(home):
-            return False
-        _record.remove(home, os.getpid())
-        return True
-    finally:
-        os.close(start)
+    asyncio.run(serve(config, listener, home, grace))

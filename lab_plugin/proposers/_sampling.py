@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from lab_plugin.errors import ProposerError
+from lab_plugin.errors import ProposerError, SpaceExhausted
 from lab_plugin.proposers._contract import Outcome, Request, Setup, Suggestion
 from lab_plugin.proposers._memory import Memory
 from lab_plugin.proposers._space import Code, Space
@@ -102,12 +102,12 @@ class SamplingProposer:
         """Propose `request.batch` different points, fewer when fewer are left.
 
         Raises:
-            ProposerError: Every point of the space was tried.
+            SpaceExhausted: Every point of the space was tried.
         """
         self._memory.settle(request.number, None)
         codes = self._draw(request.number, request.batch)
         if not codes:
-            raise ProposerError(
+            raise SpaceExhausted(
                 "every point of the space was tried",
                 "Widen [search_space] in lab.toml, or end the campaign here.",
             )

@@ -5,7 +5,7 @@ from lab_plugin.repository._intake import IntakeLimits, IntakeResult, take_in
 from lab_plugin.repository._lease import EXPIRY_SECONDS, HEARTBEAT_SECONDS, Holder, Lease, holder
 from lab_plugin.repository._objects import EMPTY_TREE
 from lab_plugin.repository._refs import RefChange
-from lab_plugin.repository._repository import Repository
+from lab_plugin.repository._repository import Commit, Repository
 from lab_plugin.repository._trees import Blob, Change, Entry
 from lab_plugin.repository._workspaces import Workspace, WorkspacePool
 
@@ -15,6 +15,7 @@ __all__ = [
     "HEARTBEAT_SECONDS",
     "Blob",
     "Change",
+    "Commit",
     "DiffStat",
     "Entry",
     "Holder",

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from lab_plugin.errors import RepositoryError
 from lab_plugin.repository import _diff, _merge, _refs
@@ -18,6 +19,29 @@ from lab_plugin.repository._trees import EXECUTABLE, FILE, FOLDER, Blob, Change,
 
 IDENTITY = "prefect-lab <prefect-lab@localhost>"
 _OID = re.compile(r"[0-9a-f]{40}")
+
+
+class Commit(NamedTuple):
+    """A commit as git lists it.
+
+    Attributes:
+        oid: Its id.
+        tree: Its tree.
+        parents: First parent first.
+        message: The raw message.
+    """
+
+    oid: str
+    tree: str
+    parents: tuple[str, ...]
+    message: bytes
+
+    @classmethod
+    def parse(cls, text: bytes) -> Commit:
+        """Read one commit of git's list."""
+        ids, _, message = text.partition(b"\n")
+        oid, tree, *parents = ids.decode("ascii").split()
+        return cls(oid, tree, tuple(parents), message[:-1])
 
 
 class Repository:
@@ -162,11 +186,15 @@ class Repository:
         """The raw contents of many commit objects, in order, quickly."""
         return self._objects.read_many(commits, "commit")
 
-    def first_parents(self, commit: str, stop: str | None = None) -> list[str]:
-        """A commit and its chain of first parents, newest first, up to but without `stop`."""
+    def first_parents(self, commit: str, stop: str | None = None) -> list[Commit]:
+        """A commit and its chain of first parents, newest first, up to but without `stop`.
+
+        One process reads them all; it does not prove that their content has their ids.
+        """
         exclude = [f"^{stop}"] if stop is not None else []
-        output = self._git.run("rev-list", "--first-parent", commit, *exclude, "--")
-        return output.decode("ascii").split()
+        form = ("--no-commit-header", "--encoding=UTF-8", "--format=%x00%H %T %P%n%B")
+        output = self._git.run("rev-list", "--first-parent", *form, commit, *exclude, "--")
+        return [Commit.parse(text) for text in output.split(b"\0")[1:]]
 
     def commit(self, tree: str, parents: Sequence[str], message: str, *, when: datetime | None = None) -> str:
         """Write a commit by the lab (never by the user, never signed); no ref moves.

@@ -147,7 +147,8 @@ class Trees:
             for parent in parents:
                 edits = edits.folders.setdefault(parent, _Edits())
             edits.files[name] = blob
-        return self._edit(tree, root, "")
+        edited = self._edit(tree, root, "")
+        return self._objects.write("tree", b"") if edited == EMPTY_TREE else edited
 
     def _edit(self, tree: str, edits: _Edits, prefix: str) -> str:
         entries = dict(self.folder(tree))
@@ -169,6 +170,8 @@ class Trees:
                 entries.pop(name, None)
             else:
                 entries[name] = Entry(FOLDER, changed)
+        if not entries:
+            return EMPTY_TREE
         ordered = dict(sorted(entries.items(), key=_order))
         oid = self._objects.write("tree", serialise(ordered))
         self._keep(oid, ordered)

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from lab_plugin.errors import SandboxUnavailable
-from lab_plugin.sandbox._launcher.request import Request
+from lab_plugin.sandbox._launcher import cgroup
+from lab_plugin.sandbox._launcher.request import Request, receive_with_fd
 
 _FOLDER = Path(__file__).parent
 _START = (
@@ -47,6 +48,8 @@ class Spawner:
                 return report
             if conversation.accepted:
                 break
+        # Where the spawner was killed too, nobody else removes what a plain process left.
+        cgroup.sweep()
         raise SandboxUnavailable(
             f"the sandbox's launcher was killed while {request.name} ran",
             "Run it again; look for an OOM kill.",
@@ -161,12 +164,12 @@ class _Conversation:
 
     def _receive(self) -> None:
         try:
-            data, fds, _, _ = socket.recv_fds(self._channel, 1 << 16, 1, socket.MSG_CMSG_CLOEXEC)
+            data, fd = receive_with_fd(self._channel, 1 << 16)
         except BlockingIOError:
             return
         except ConnectionResetError:
-            data, fds = b"", []
-        for fd in fds:
+            data, fd = b"", None
+        if fd is not None:
             self._pidfd = fd
         self._buffer += data
         *lines, self._buffer = self._buffer.split(b"\n")

@@ -16,6 +16,7 @@ SETTINGS = {
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
 }
+_SOURCES = ("alembic", "mlflow", "sqlalchemy", "urllib3")
 _NOISY = ("alembic.runtime.migration", "urllib3.connectionpool", "mlflow.store.db.utils")
 
 
@@ -30,8 +31,9 @@ def quiet() -> Iterator[None]:
     """Drop what MLflow logs on this thread; the mirror says once, in its own words, what is wrong."""
     thread = threading.get_ident()
 
+    # Handlers may be shared with other loggers, so the record's own name counts.
     def elsewhere(record: logging.LogRecord) -> bool:
-        return record.thread != thread
+        return record.thread != thread or record.name.partition(".")[0] not in _SOURCES
 
     places: list[logging.Filterer] = [logging.getLogger(name) for name in _NOISY]
     places += logging.getLogger("mlflow").handlers

@@ -55,7 +55,7 @@ def edits(draw: st.DrawFn) -> list[tuple[str, int, int, bytes]]:
 
 
 @given(changes=edits())
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_mutation_loads_or_is_refused_with_file_and_line(
     tmp_path: Path, valid: str, changes: list[tuple[str, int, int, bytes]]
 ) -> None:
@@ -104,7 +104,7 @@ VALUES = st.recursive(
 
 
 @given(line=st.integers(0, 100), value=VALUES)
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_value_for_any_key_loads_or_is_refused(valid: str, line: int, value: str) -> None:
     lines = valid.splitlines()
     keys = [index for index, text in enumerate(lines) if " = " in text]

@@ -115,9 +115,9 @@ def test_all_faults_are_told_at_once_in_the_order_of_the_file(valid: str, faults
         ),
         (
             "log = true }\nlr",
-            "lgo = true }\nlr",
+            "logs = true }\nlr",
             26,
-            "unknown key 'lgo' in [search_space.hidden]; did you mean 'log'?",
+            "unknown key 'logs' in [search_space.hidden]; did you mean 'log'?",
         ),
         ("goal    =", "source =", 19, "unknown key 'source'"),
     ],

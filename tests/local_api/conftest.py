@@ -44,9 +44,9 @@ def home(migrated: Path, tmp_path: Path) -> Iterator[Path]:
     LocalApi(copy).stop()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def served(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalApi]:
-    """A running API that a module's tests share and do not stop."""
+    """A running API that tests share and do not stop."""
     copy = tmp_path_factory.mktemp("served") / "prefect"
     shutil.copytree(migrated, copy)
     with LocalApi(copy, port=free_port(), grace=60) as api:

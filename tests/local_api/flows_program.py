@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import sys
 from pathlib import Path
 
 from lab_plugin.local_api import client_settings
 
+# A log line that found no API is not worth a word in the terminal.
+logging.raiseExceptions = False
 os.environ.update(client_settings(sys.argv[1], Path(sys.argv[2])))
 
 from prefect import flow, get_run_logger, tags, task  # noqa: E402
 from prefect.cache_policies import NO_CACHE  # noqa: E402
 from prefect.states import Completed, State  # noqa: E402
 
-from lab_plugin.flows._reconcile import close_dead_runs, owner_tag  # noqa: E402
+from lab_plugin.flows.reconciliation import close_dead_runs, owner_tag  # noqa: E402
 
 
 @task(cache_policy=NO_CACHE, persist_result=False)

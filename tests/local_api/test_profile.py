@@ -70,7 +70,10 @@ def test_importing_the_door_imports_no_prefect() -> None:
 def test_prefect_knows_every_setting_that_clients_are_given(tmp_path: Path) -> None:
     from prefect.settings.models.root import Settings
 
-    known = set(Settings().to_environment_variables(include_aliases=True)) | {"DO_NOT_TRACK", "PREFECT_API_URL"}
+    known = set(Settings().to_environment_variables(include_aliases=True)) | {
+        "DO_NOT_TRACK",
+        "PREFECT_API_URL",
+    }
     given = set(client_settings("http://x/api", tmp_path))
     unknown = {name for name in given - known if not name.startswith("PREFECT_LOGGING_HANDLERS_")}
     assert not unknown

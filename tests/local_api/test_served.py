@@ -31,7 +31,8 @@ def test_json_nulls_are_taken(served: LocalApi) -> None:
     """FastAPI 0.151 and later answer 422 to these."""
     body = {"flows": None, "flow_runs": None, "sort": "ID_DESC", "limit": None, "offset": 0}
     status, answer = ask(served, "POST", "/api/flow_runs/filter", body)
-    assert (status, json.loads(answer)) == (200, [])
+    assert status == 200, answer
+    assert isinstance(json.loads(answer), list)
 
 
 def test_the_ui_opens_at_once_and_calls_the_right_port(served: LocalApi) -> None:

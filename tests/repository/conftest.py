@@ -8,7 +8,7 @@ import pytest
 
 from lab_plugin.repository import Repository
 
-NASTY = "it's a \"repo\"\nwith $pace"
+NASTY = 'it\'s a "repo"\nwith $pace'
 
 
 def run_git(folder: Path, *arguments: str) -> str:

@@ -11,7 +11,9 @@ Git = Callable[..., str]
 
 @pytest.fixture
 def best(repository: Repository, tree: str) -> str:
-    commit = repository.commit(repository.edit_tree(tree, {"train.py": Blob(b"best\n")}), [repository.head()], "b")
+    commit = repository.commit(
+        repository.edit_tree(tree, {"train.py": Blob(b"best\n")}), [repository.head()], "b"
+    )
     repository.update_refs([RefChange("refs/heads/lab/x/best", commit, "")])
     return commit
 
@@ -27,8 +29,12 @@ def test_ancestry(repository: Repository, best: str) -> None:
 def test_merge_without_a_working_tree(repository: Repository, tree: str, best: str) -> None:
     theirs = repository.commit(repository.edit_tree(tree, {"new": Blob(b"1")}), [repository.head()], "t")
     merged = repository.merge_trees(theirs, best)
-    assert repository.read_file(merged, "train.py") == b"best\n" and repository.read_file(merged, "new") == b"1"
-    other = repository.commit(repository.edit_tree(tree, {"train.py": Blob(b"o\n")}), [repository.head()], "o")
+    assert (
+        repository.read_file(merged, "train.py") == b"best\n" and repository.read_file(merged, "new") == b"1"
+    )
+    other = repository.commit(
+        repository.edit_tree(tree, {"train.py": Blob(b"o\n")}), [repository.head()], "o"
+    )
     with pytest.raises(RepositoryError, match=r"conflicts in: train\.py"):
         repository.merge_trees(other, best)
 

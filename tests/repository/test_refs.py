@@ -48,15 +48,16 @@ def test_expectations(repository: Repository, two: tuple[str, str]) -> None:
     ):
         with pytest.raises(RefConflict):
             repository.update_refs([wrong])
-    repository.update_refs([RefChange(A, one, one), RefChange(B, None, ""), RefChange(B, None)])
+    repository.update_refs([RefChange(A, one, one), RefChange(B, None, "")])
+    repository.update_refs([RefChange(B, None)])
     repository.update_refs([])
     assert repository.ref(A) == one and repository.ref(B) is None
 
 
 @pytest.mark.parametrize(
     "name",
-    ["HEAD", "main", "refs/lab/a..b", "refs/lab/a b", "refs/lab/a\0b", "refs/lab/a\nb", "refs/lab/.a", "refs/lab/a.lock",
-     "refs/lab/a~1", "refs/lab//a", "refs/lab/a/", "refs/lab/a@{1}", "refs/lab/a.lock/b"],
+    ["HEAD", "main", "refs/lab/a..b", "refs/lab/a b", "refs/lab/a\0b", "refs/lab/a\nb", "refs/lab/.a",
+     "refs/lab/a.lock", "refs/lab/a~1", "refs/lab//a", "refs/lab/a/", "refs/lab/a@{1}", "refs/lab/a.lock/b"],
 )  # fmt: skip
 def test_names_that_are_refused(name: str) -> None:
     with pytest.raises(RepositoryError, match="not a valid ref name"):
@@ -86,7 +87,9 @@ def test_a_branch_called_lab_is_in_the_way(folder: Path, repository: Repository,
     assert "rename" in raised.value.remedy
 
 
-def test_a_symbolic_ref_is_replaced_not_followed(folder: Path, repository: Repository, two: tuple[str, str], git: Git) -> None:
+def test_a_symbolic_ref_is_replaced_not_followed(
+    folder: Path, repository: Repository, two: tuple[str, str], git: Git
+) -> None:
     git(folder, "symbolic-ref", A, "refs/heads/main")
     repository.update_refs([RefChange(A, two[1])])
     assert git(folder, "rev-parse", "main") == two[0]
@@ -101,7 +104,9 @@ def test_packed_refs(folder: Path, repository: Repository, two: tuple[str, str],
     assert (repository.ref(A), repository.ref(B)) == (two[1], None)
 
 
-def test_a_lock_that_a_killed_git_left_is_removed_when_it_is_old(folder: Path, repository: Repository) -> None:
+def test_a_lock_that_a_killed_git_left_is_removed_when_it_is_old(
+    folder: Path, repository: Repository
+) -> None:
     head = repository.head()
     lock = folder / ".git" / f"{A}.lock"
     lock.parent.mkdir(parents=True)

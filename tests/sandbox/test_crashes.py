@@ -55,6 +55,14 @@ class Running:
         self.driver = subprocess.Popen(
             [sys.executable, DRIVER, kind, bench.folder, code], stdout=subprocess.PIPE, text=True
         )
+        try:
+            self._find()
+        except BaseException:
+            self.driver.kill()
+            raise
+
+    def _find(self) -> None:
+        bench = self.bench
         wait_until(lambda: any(line.startswith("sh -c sleep") for line in bench.alive()))
         self.spawner = next(pid for pid in children(self.driver.pid))
         self.supervisor = next(pid for pid in children(self.spawner))

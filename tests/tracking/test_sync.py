@@ -29,9 +29,7 @@ def test_sync_mends_what_was_done_by_hand(ledger, mirror, seen):
     seen.client.create_run(double.info.experiment_id, run_name="by hand")
     assert mirror.sync() == SyncReport(written=1, already=3, deleted=2)
     assert seen.numbers() == [1, 2, 3]
-    assert [run.info.run_name for run in seen.runs() if "lab.record" not in run.data.tags] == [
-        "the user's own"
-    ]
+    assert [run.info.run_name for run in seen.runs() if "lab.record" not in run.data.tags] == ["by hand"]
 
 
 def test_a_deleted_campaign_run_is_drawn_anew(ledger, mirror, seen):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import signal
@@ -96,6 +97,7 @@ def _become(
         os.dup2(nothing, 0)
         os.dup2(streams[0].write_end, 1)
         os.dup2(streams[1].write_end, 2)
+        _close_all_but({0, 1, 2, tell, *keep})
         for fd in keep:
             os.set_inheritable(fd, True)
         for number in _DEFAULT_SIGNALS:
@@ -106,3 +108,11 @@ def _become(
         os.write(tell, f"{error.errno or 0} {error.strerror or error}".encode())
     finally:
         os._exit(127)
+
+
+def _close_all_but(keep: set[int]) -> None:
+    # All are closed on exec anyway; a program that got one of the launcher's could forge its own report.
+    for name in os.listdir("/proc/self/fd"):
+        if int(name) not in keep:
+            with contextlib.suppress(OSError):
+                os.close(int(name))

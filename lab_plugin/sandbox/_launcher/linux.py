@@ -14,6 +14,7 @@ MS_BIND = 0x1000
 MS_REC = 0x4000
 MS_PRIVATE = 0x40000
 _PR_SET_PDEATHSIG = 1
+_PR_SET_NAME = 15
 _PR_SET_CHILD_SUBREAPER = 36
 _KEYCTL_JOIN_SESSION_KEYRING = 1
 _SYS_KEYCTL = {"x86_64": 250, "aarch64": 219, "riscv64": 219, "ppc64le": 271, "s390x": 280}
@@ -40,6 +41,12 @@ def mount(source: str, target: str, kind: str = "", flags: int = 0, options: str
         os.fsencode(source), os.fsencode(target), kind.encode() or None, flags, options.encode() or None
     )
     _checked(result, f"mount {target}")
+
+
+def name_process(name: str) -> None:
+    """Show `name`, cut to 15 bytes, in lists of processes."""
+    text = ctypes.create_string_buffer(os.fsencode(name)[:15])
+    _checked(_libc.prctl(_PR_SET_NAME, ctypes.addressof(text), 0, 0, 0), "prctl")
 
 
 def become_subreaper() -> None:

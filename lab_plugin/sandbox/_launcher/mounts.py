@@ -166,7 +166,7 @@ def _make_programs(request: Request) -> list[Bind]:
         return []
     source = f"{_PRIVATE}/python"
     _put(source, python_script(request.python))
-    os.chmod(source, 0o755)
+    os.chmod(source, 0o755)  # noqa: S103 - a program for every user
     return [Bind(source, f"/lab/bin/{name}", False) for name in PROGRAMS]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import array
 import json
 import socket
 from typing import Any, NamedTuple
@@ -91,6 +92,19 @@ def send(channel: socket.socket, message: dict[str, Any], *fds: int) -> None:
         channel.sendall(data)
     except (BrokenPipeError, ConnectionResetError):
         pass
+
+
+def receive_with_fd(channel: socket.socket, size: int) -> tuple[bytes, int | None]:
+    """Receive data and at most one descriptor, closed on exec.
+
+    `socket.recv_fds` ignores its flags: the descriptor would be inherited by every program started later.
+    """
+    space = socket.CMSG_LEN(array.array("i").itemsize)
+    data, ancillary, _, _ = channel.recvmsg(size, space, socket.MSG_CMSG_CLOEXEC)
+    fds = array.array("i")
+    for _, _, payload in ancillary:
+        fds.frombytes(payload[: fds.itemsize])
+    return data, fds[0] if fds else None
 
 
 def receive(channel: socket.socket) -> Request | None:

@@ -15,6 +15,7 @@ import time
 from typing import NamedTuple
 
 from . import cgroup, linux, processes
+from .request import receive_with_fd
 from .supervisor import supervise
 
 
@@ -50,8 +51,8 @@ class Spawner:
                     open_for_jobs = self._accept()
 
     def _accept(self) -> bool:
-        message, fds, _, _ = socket.recv_fds(self._control, 16, 1, socket.MSG_CMSG_CLOEXEC)
-        for channel in fds:
+        message, channel = receive_with_fd(self._control, 16)
+        if channel is not None:
             self._fork(channel)
         return bool(message)
 

@@ -56,6 +56,7 @@ class _Job:
         self._grown_before = 0
 
     def run(self) -> dict[str, Any]:
+        linux.name_process(self._request.name)
         linux.become_subreaper()
         destination = os.open(self._request.destination, FOLDER)
         group = cgroup.create(self._group_name)
