@@ -15,7 +15,7 @@ from prefect.states import Cancelled, Completed
 from lab_plugin.campaign import Campaign, Plan, open_campaign
 from lab_plugin.events import subscribed
 from lab_plugin.flows.board import Board
-from lab_plugin.flows.reconciliation import close_dead_runs, owner_tag
+from lab_plugin.flows.reconciliation import close_dead_runs
 from lab_plugin.flows.cancellation import watching
 from lab_plugin.flows.iteration import iteration
 from lab_plugin.lab import Lab
@@ -38,10 +38,10 @@ async def campaign(
         this = await stack.enter_async_context(open_campaign(Lab.open(Path(lab)), Plan(budget or {}, fresh)))
         board = await stack.enter_async_context(Board(this, own_run))
         stack.enter_context(subscribed(board))
-        lab_tag = f"lab:{this.lab.name}-{this.lab.identity}"
-        stack.enter_context(tags("lab", lab_tag, f"campaign:{this.number}", owner_tag()))
+        # Constant for the campaign: Prefect's client pays for every set of tags that it has not seen.
+        stack.enter_context(tags(f"campaign:{this.number}"))
         await stack.enter_async_context(watching(own_run, this.stop))
-        closing = asyncio.create_task(close_dead_runs(lab_tag))
+        closing = asyncio.create_task(close_dead_runs(this.lab.tag))
         await asyncio.gather(*(_slot(this) for _ in range(jobs)))
         await closing
     return (Completed if this.finished else Cancelled)(message=this.stop_reason)

@@ -67,6 +67,7 @@ def _versions() -> Finding:
 
 async def _git(lab: Lab) -> str:
     commit = lab.repository.head()
+    lab.require_branches()
     check_committed(lab.config, lab.repository.entries(lab.repository.tree_of(commit)), lab.directory)
     dirty = lab.repository.is_dirty()
     note = "; the working tree has uncommitted changes, which are no part of it" if dirty else ""

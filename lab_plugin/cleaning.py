@@ -37,7 +37,7 @@ def clean_lab(lab: Lab, ideas: bool = False) -> Cleaning:
         LeaseHeld: A campaign runs.
     """
     with Lease.acquire(lab.repository, lab.lease_ref, "lab clean") as lease:
-        freed = lab.pool().clean()
+        freed = lab.pool.clean()
         for path in [lab.folder / name for name in _FOLDERS] + sorted(lab.folder.glob("rescore-*")):
             freed += _size(path)
             shutil.rmtree(path, ignore_errors=True)

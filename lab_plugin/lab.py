@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 
 from lab_plugin import config as configuration
 from lab_plugin.config import Config, is_scorer_file, scorer_files
-from lab_plugin.errors import LockError
+from lab_plugin.errors import LockError, RepositoryError
 from lab_plugin.home import Home, identity
 from lab_plugin.ledger import Ledger, LockRecord
 from lab_plugin.repository import Repository, WorkspacePool
@@ -85,6 +86,11 @@ class Lab:
         """Where proposals without a verdict are kept."""
         return f"refs/lab/{self.name}/open/"
 
+    @property
+    def tag(self) -> str:
+        """The Prefect tag of all runs of this lab."""
+        return f"lab:{self.name}-{self.identity}"
+
     def branch(self, idea: str) -> str:
         """The branch of an idea, from its name `0007-wider-mlp`."""
         return f"lab/{self.name}/ideas/{idea}"
@@ -106,9 +112,28 @@ class Lab:
         """All that an idea may change, as paths of the repository."""
         return tuple(self.path(path) for path in self.config.candidate.paths)
 
+    @cached_property
     def pool(self) -> WorkspacePool:
-        """The lab's workspaces."""
+        """The lab's workspaces; one pool, which knows what its slots hold."""
         return WorkspacePool(self.repository, self.folder / "workspaces", self.hides)
+
+    def require_branches(self) -> None:
+        """See that the lab can have its branches.
+
+        Raises:
+            RepositoryError: A branch called `lab` is in the way, or the champion's branch is checked out, and
+                would change under somebody's feet.
+        """
+        if self.repository.ref("refs/heads/lab") is not None:
+            raise RepositoryError(
+                "A branch called 'lab' is in the way of the lab's branches lab/...",
+                "Rename it: git branch -m lab another-name",
+            )
+        if (place := self.repository.checked_out(self.best_branch)) is not None:
+            raise RepositoryError(
+                f"The champion's branch {self.best_branch} is checked out in {place}, and a keep moves it.",
+                f"Leave it: git -C {place} switch --detach, or switch to another branch.",
+            )
 
     def sandbox(self) -> Sandbox:
         """The sandbox that `[sandbox]` names.

@@ -86,8 +86,12 @@ async def probe_baseline(lab: Lab, sandbox: Sandbox, commit: str) -> Rescoring:
 async def _open_epoch(
     lab: Lab, sandbox: Sandbox, state: State, terms: Terms, reason: str, baseline: str
 ) -> LockRecord:
+    lab.require_branches()
     champion = None if baseline else state.champion
-    commit = champion.commit if champion else lab.repository.resolve(baseline or "HEAD")
+    if champion is not None:
+        commit = champion.commit
+    else:
+        commit = lab.repository.resolve(baseline) if baseline else lab.repository.head()
     check_committed(lab.config, lab.repository.entries(lab.repository.tree_of(commit)), lab.directory)
     tree = store_snapshot(lab.repository, lab.config.folder, terms.files)
     runner = lab.runner_of(sandbox, tree, terms.files)

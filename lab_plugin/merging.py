@@ -41,7 +41,7 @@ def merge_champion(lab: Lab, branch: str, create: bool = False) -> Merge:
     if tip is None:
         if not create:
             raise RepositoryError(f"There is no branch {branch!r}.", "Name an existing one, or add --create.")
-        repository.update_refs([RefChange(ref, champion.commit, "")])
+        repository.update_refs([RefChange(ref, champion.commit, "")], beyond_lab=True)
         return Merge(branch, champion.commit, "made at the champion")
     if repository.is_ancestor(champion.commit, tip):
         return Merge(branch, tip, "holds the champion already")
@@ -51,9 +51,9 @@ def merge_champion(lab: Lab, branch: str, create: bool = False) -> Merge:
         commit = repository.merge_in_worktree(worktree, lab.best_branch, message)
         return Merge(branch, commit, f"merged in {worktree}")
     if repository.is_ancestor(tip, champion.commit):
-        repository.update_refs([RefChange(ref, champion.commit, tip)])
+        repository.update_refs([RefChange(ref, champion.commit, tip)], beyond_lab=True)
         return Merge(branch, champion.commit, "moved forward to the champion")
     tree = repository.merge_trees(tip, champion.commit)
     commit = repository.commit(tree, [tip, champion.commit], message)
-    repository.update_refs([RefChange(ref, commit, tip)])
+    repository.update_refs([RefChange(ref, commit, tip)], beyond_lab=True)
     return Merge(branch, commit, "merged")

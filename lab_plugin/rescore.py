@@ -41,7 +41,7 @@ async def score_tree(lab: Lab, runner: TrialRunner, tree: str, number: int = 0) 
         SandboxUnavailable: The sandbox broke.
         RepositoryError: The tree cannot be written out.
     """
-    pool = lab.pool()
+    pool = lab.pool
     folder = Path(tempfile.mkdtemp(prefix="rescore-", dir=lab.folder))
     workspace = await asyncio.to_thread(pool.acquire, tree)
     try:

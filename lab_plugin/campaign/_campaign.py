@@ -73,7 +73,7 @@ class Campaign:
         record, lock = lab.require_lock()
         self._epoch = record.epoch
         self._lock = lock
-        pool = lab.pool()
+        pool = lab.pool
         self._ideas = IdeaDesk(lab, proposer, pool, lab.folder / "proposals")
         self._trials = TrialDesk(
             lab,

@@ -54,6 +54,7 @@ async def open_campaign(lab: Lab, plan: Plan) -> AsyncIterator[Campaign]:
     async with AsyncExitStack() as stack:
         stack.callback(lab.close)
         lab.require_lock()
+        lab.require_branches()
         sandbox = lab.sandbox()
         stack.push_async_callback(sandbox.close)
         await sandbox.probe()
@@ -170,7 +171,7 @@ def _sweep(lab: Lab) -> None:
         shutil.rmtree(lab.folder / folder, ignore_errors=True)
     for path in lab.folder.glob("rescore-*"):
         shutil.rmtree(path, ignore_errors=True)
-    lab.pool().clean()
+    lab.pool.clean()
 
 
 @asynccontextmanager

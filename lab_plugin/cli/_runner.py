@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 from contextlib import suppress
 from dataclasses import dataclass
@@ -60,12 +61,18 @@ async def _run(
     lab: Lab, budget: dict[str, float], fresh: bool, jobs: int, api: Serving, progress: Progress
 ) -> bool:
     """Run the flow; returns whether a signal ended it."""
+    from prefect import tags
+
     from lab_plugin.campaign import running
     from lab_plugin.flows.campaign import campaign
+    from lab_plugin.flows.reconciliation import owner_tag
 
+    # Log lines that an API which was killed did not take are no business of the terminal.
+    logging.raiseExceptions = False
     folder = str(lab.config.folder)
     interrupted = False
-    task = asyncio.ensure_future(campaign(folder, budget, fresh, jobs, return_state=True))
+    with tags("lab", lab.tag, owner_tag()):
+        task = asyncio.ensure_future(campaign(folder, budget, fresh, jobs, return_state=True))
 
     def stop() -> None:
         nonlocal interrupted

@@ -99,7 +99,7 @@ class TrialRunner:
         candidate = self._config.candidate
         destination = _fresh(trial.folder / "candidate")
         params = trial.folder / "params.json"
-        params.write_text(json.dumps(dict(trial.params), sort_keys=True))
+        _write(params, dict(trial.params))
         inputs = {"LAB_PARAMS": params}
         if candidate.data is not None:
             inputs["LAB_DATA"] = self._config.folder / candidate.data
@@ -152,15 +152,15 @@ class TrialRunner:
         destination = _fresh(trial.folder / "scorer")
         outputs = trial.folder / "candidate" / "outputs"
         outputs.mkdir(exist_ok=True)
+        outputs.chmod(0o755)
         usage = trial.folder / "usage.json"
-        usage.write_text(
-            json.dumps(
-                {
-                    "wall_seconds": execution.wall_seconds,
-                    "cpu_seconds": execution.cpu_seconds,
-                    "peak_bytes": execution.peak_bytes,
-                }
-            )
+        _write(
+            usage,
+            {
+                "wall_seconds": execution.wall_seconds,
+                "cpu_seconds": execution.cpu_seconds,
+                "peak_bytes": execution.peak_bytes,
+            },
         )
         inputs = {"LAB_OUTPUTS": outputs, "LAB_USAGE": usage}
         if self._config.candidate.data is not None:
@@ -241,6 +241,12 @@ def tail(execution: Execution) -> str:
 def clean(line: str) -> str:
     """One line without control characters, so that a log cannot drive a terminal."""
     return "".join(character if character.isprintable() else " " for character in line).rstrip()[:500]
+
+
+def _write(path: Path, value: Mapping[str, Any]) -> None:
+    """Write JSON that the sandbox's other user can read, whatever the umask."""
+    path.write_text(json.dumps(value, sort_keys=True))
+    path.chmod(0o644)
 
 
 def _fresh(folder: Path) -> Path:

@@ -14,6 +14,10 @@ from lab_plugin.errors import TrackingError
 _PAUSE = 0.1
 
 
+class Busy(TrackingError):
+    """Another process holds the lock."""
+
+
 @contextmanager
 def file_lock(path: Path, wait: float, given_up: Callable[[], bool] = lambda: False) -> Iterator[None]:
     """Hold an exclusive lock on a file, made when missing.
@@ -24,7 +28,8 @@ def file_lock(path: Path, wait: float, given_up: Callable[[], bool] = lambda: Fa
         given_up: Asked while waiting; True ends the wait.
 
     Raises:
-        TrackingError: Another process holds it, or it cannot be made.
+        Busy: Another process holds it.
+        TrackingError: It cannot be made.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -47,7 +52,7 @@ def _acquire(handle: int, path: Path, deadline: float, given_up: Callable[[], bo
             return
         except BlockingIOError:
             if time.monotonic() >= deadline or given_up():
-                raise TrackingError(
+                raise Busy(
                     f"Another process is at work on {path.parent} (lock {path.name}).",
                     "Wait until it is done, then try again.",
                 ) from None

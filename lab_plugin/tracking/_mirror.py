@@ -12,6 +12,7 @@ from lab_plugin.errors import LabError, TrackingError
 from lab_plugin.ledger._records import VerdictRecord
 from lab_plugin.tracking._contract import Artifacts, LedgerReader, Links, Progress, SyncReport, Written
 from lab_plugin.tracking._environment import quiet
+from lab_plugin.tracking._lock import Busy
 from lab_plugin.tracking._mirroring import Mirroring
 from lab_plugin.tracking._store import Store
 from lab_plugin.tracking._view import links
@@ -64,6 +65,7 @@ class Mirror:
         self._wake = threading.Event()
         self._stop = threading.Event()
         self._behind = False
+        self._patience = 0.0
         self._warned = False
         self._thread: threading.Thread | None = None
 
@@ -90,6 +92,7 @@ class Mirror:
         """
         thread, self._thread = self._thread, None
         if thread is not None:
+            self._patience = timeout
             self._stop.set()
             self._wake.set()
             thread.join(timeout)
@@ -135,7 +138,8 @@ class Mirror:
             self._wake.wait()
             self._wake.clear()
             last = self._stop.is_set()
-            if not self._behind or self._round(mirroring):
+            wait = self._patience if last else _BUSY_SECONDS
+            if not self._behind or self._round(mirroring, wait, quit_early=not last):
                 pause = _FIRST_PAUSE
             elif not last:
                 self._stop.wait(pause)
@@ -144,15 +148,16 @@ class Mirror:
             if last:
                 return
 
-    def _round(self, mirroring: Mirroring) -> bool:
+    def _round(self, mirroring: Mirroring, wait: float, quit_early: bool) -> bool:
         self._behind = False
         try:
             with quiet():
-                mirroring.catch_up(_BUSY_SECONDS, self._stop.is_set)
+                mirroring.catch_up(wait, lambda: quit_early and self._stop.is_set())
         except Exception as error:  # noqa: BLE001 (no trouble with MLflow may reach a campaign)
             mirroring.forget()
             self._behind = True
-            self._complain(error)
+            if not (isinstance(error, Busy) and quit_early):
+                self._complain(error)
             return False
         if self._warned:
             self._warned = False

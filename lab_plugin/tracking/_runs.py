@@ -8,6 +8,8 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from lab_plugin.tracking._drafts import KEY, Draft, Scorer
 
@@ -21,11 +23,12 @@ _METRICS_PER_BATCH = 900
 
 
 class Found(NamedTuple):
-    """A run that is there already."""
+    """A run that is there already; `files` is MLflow's URI of the place of its files."""
 
     run_id: str
     finished: bool
     parent: str = ""
+    files: str = ""
 
 
 class Runs:
@@ -58,17 +61,17 @@ class Runs:
         Returns:
             The run's id.
         """
-        run_id = self._write(draft, found, {})
+        run_id, place = self._write(draft, found, {})
         if draft.scorer is not None:
             self._log_scorer(run_id, draft.scorer)
         if files:
-            self._log_files(run_id, files)
+            self._log_files(run_id, place, files)
         elif older:
             self._take_files(run_id, older)
         if draft.children:
             there = dict(self._pages(f"tags.`{_PARENT}` = '{run_id}'")) if found else {}
             for child in draft.children:
-                self.end(self._write(child, there.get(child.key), {_PARENT: run_id}), child)
+                self.end(self._write(child, there.get(child.key), {_PARENT: run_id})[0], child)
         if draft.end:
             self.end(run_id, draft)
         return run_id
@@ -101,21 +104,21 @@ class Runs:
         """Delete a run as the UI does: `mlflow gc` removes it for good."""
         self._client.delete_run(run_id)
 
-    def _write(self, draft: Draft, found: Found | None, more: Mapping[str, str]) -> str:
+    def _write(self, draft: Draft, found: Found | None, more: Mapping[str, str]) -> tuple[str, str]:
         from mlflow.entities import Metric, Param, RunTag
 
         tags = {**draft.tags, **more}
         if found is None:
-            run_id = str(self._client.create_run(self._experiment, draft.start, tags, draft.name).info.run_id)
-            tags = {}
+            run = self._client.create_run(self._experiment, draft.start, tags, draft.name)
+            run_id, place, tags = run.info.run_id, run.info.artifact_uri or "", {}
         else:
-            run_id = found.run_id
+            run_id, place = found.run_id, found.files
         metrics = [Metric(key, value, draft.end, 0) for key, value in draft.metrics.items()]
         params = [Param(key, value) for key, value in draft.params.items()]
         if metrics or params or tags:
             pairs = [RunTag(key, value) for key, value in tags.items()]
             self._client.log_batch(run_id, metrics, params, pairs, synchronous=True)
-        return run_id
+        return run_id, place
 
     def _pages(self, query: str) -> Iterator[tuple[str, Found]]:
         token: str | None = None
@@ -141,10 +144,13 @@ class Runs:
         dataset = Dataset("scorer", scorer.digest[:36] or "none", "git", source, profile=profile)
         self._client.log_inputs(run_id, [DatasetInput(dataset, [InputTag("mlflow.data.context", "scorer")])])
 
-    def _log_files(self, run_id: str, files: Mapping[str, bytes | Path]) -> None:
+    def _log_files(self, run_id: str, place: str, files: Mapping[str, bytes | Path]) -> None:
+        if place.startswith("file:///"):
+            # Straight into the run's folder: MLflow's own way reads the whole run first, a fifth of the cost.
+            _place_all(Path(url2pathname(urlsplit(place).path)), files)
+            return
         with tempfile.TemporaryDirectory(prefix="lab-mirror-") as folder:
-            for name, content in files.items():
-                _place(Path(folder), name, content)
+            _place_all(Path(folder), files)
             self._client.log_artifacts(run_id, folder)
 
     def _take_files(self, run_id: str, older: str) -> None:
@@ -155,7 +161,12 @@ class Runs:
 
 def _found(run: Run) -> Found:
     finished = run.info.status in ("FINISHED", "FAILED", "KILLED")
-    return Found(run.info.run_id, finished, run.data.tags.get(_PARENT, ""))
+    return Found(run.info.run_id, finished, run.data.tags.get(_PARENT, ""), run.info.artifact_uri or "")
+
+
+def _place_all(folder: Path, files: Mapping[str, bytes | Path]) -> None:
+    for name, content in files.items():
+        _place(folder, name, content)
 
 
 def _place(folder: Path, name: str, content: bytes | Path) -> None:

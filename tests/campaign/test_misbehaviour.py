@@ -22,7 +22,7 @@ CANDIDATES = {
     "a symbolic link": (OUT + "out.symlink_to('/etc/passwd')", "rejected", "link"),
     "a folder": (OUT + "out.mkdir()", "rejected", "folder|directory"),
     "a pipe": (OUT + "os.mkfifo(out)", "rejected", "FIFO|pipe"),
-    "too large": (OUT + "out.touch(); os.truncate(out, 100 << 20)", "rejected", "MiB|large"),
+    "too large": (OUT + "out.touch(); os.truncate(out, 100 << 20)", "rejected|crashed", "MiB|large"),
     "disk full": (OUT + "out.write_bytes(bytes(40 << 20))", "crashed", "."),
     "no JSON": (OUT + "out.write_text('hello')", "crashed", "JSON"),
     "a string": (OUT + "out.write_text(json.dumps({'x': '1', 'y': 1}))", "crashed", "numbers"),
@@ -32,7 +32,7 @@ CANDIDATES = {
     "memory": ("x = bytearray(1 << 30)", "crashed", "memory|MemoryError"),
     "network": ("import socket; socket.create_connection(('127.0.0.1', 4200), 1)", "crashed", "."),
     "the scorer": ("print(open('scorer/score.py').read())", "crashed", "FileNotFoundError"),
-    "writes its workspace": ("open('candidate.py', 'a').write('#')", "crashed", "Read-only"),
+    "writes its workspace": ("open('candidate.py', 'a').write('#')", "crashed", "Read-only|denied"),
 }
 HONEST = {
     "flood": "print('x' * 1000, flush=True)\nfor _ in range(20_000): print('x' * 1000)\n" + GOOD,
@@ -85,8 +85,8 @@ async def test_no_misbehaviour_has_a_value(make_lab: Callable[..., Path], run: R
 PROPOSERS = {
     "nothing": ("pass", "rejected", "changes nothing"),
     "fails": ("raise SystemExit('no idea')", "crashed", "no idea"),
-    "outside": ("open('lab.toml', 'a').write('#')", "crashed", "Read-only"),
-    "new file outside": ("open('new.py', 'w').write('#')", "crashed", "Read-only"),
+    "outside": ("open('lab.toml', 'a').write('#')", "crashed", "Read-only|denied"),
+    "new file outside": ("open('new.py', 'w').write('#')", "crashed", "Read-only|denied"),
 }
 
 
@@ -99,7 +99,7 @@ async def test_proposers_that_break_the_rules(
     await lock(folder)
     (record,) = await run(folder, 1)
     assert (record.verdict, record.value) == (verdict, None)
-    assert word in record.reason
+    assert any(part in record.reason for part in word.split("|"))
 
 
 async def test_an_edit_outside_is_refused_where_the_sandbox_cannot(

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lab_plugin.ledger import Point
+from lab_plugin.tracking import Store
 from lab_plugin.tracking._names import entity_name, metrics, params, tags
 
 
@@ -221,3 +222,11 @@ def test_an_artifact_may_be_a_path(tmp_path: Path, ledger, mirrors, seen):
     run = seen.idea(1)
     folder = Path(run.info.artifact_uri.removeprefix("file://"))
     assert [path.name for path in folder.rglob("*") if path.is_file()] == ["a.txt"]
+
+
+def test_a_store_that_keeps_files_elsewhere_gets_them_through_mlflow(ledger, mirrors, store, tmp_path):
+    ledger.verdict(1)
+    plain = Store(store.uri, str(tmp_path / "other files"))
+    mirrors(store=plain, artifacts=lambda record: {"deep/a b#.txt": b"a"}).sync()
+    found = [path for path in (tmp_path / "other files").rglob("*") if path.is_file()]
+    assert [path.name for path in found] == ["a b#.txt"]

@@ -145,7 +145,7 @@ def _follow(mirror) -> bool:
         ("create_experiment", 1),
         ("create_run", 4),
         ("log_batch", 4),
-        ("log_artifacts", 2),
+        ("create_run", 5),
         ("set_terminated", 4),
     ],
 )

@@ -1,0 +1,154 @@
+"""`kill -9` at any moment, and Ctrl-C: nothing lost, doubled or half made, and nothing left behind."""
+
+import os
+import random
+import signal
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from lab_plugin.lab import Lab
+from lab_plugin.verification import verify_ledger
+from tests.cli.conftest import LAB, Cli, document
+from tests.conftest import git
+
+ITERATIONS = 12
+
+
+def start(folder: Path, environment: dict[str, str], *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [LAB, "run", "-n", str(ITERATIONS), "-j", "2", *arguments],
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def wait_for_ideas(folder: Path, count: int, process: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + 120
+    while len(git(folder, "for-each-ref", "refs/heads/lab").splitlines()) <= count:
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def strays(environment: dict[str, str]) -> list[str]:
+    """Processes of sandboxes and launchers that work below the state folder."""
+    found = []
+    for process in psutil.process_iter(["cmdline"]):
+        line = " ".join(process.info["cmdline"] or [])
+        if ("bwrap" in line or "candidate.py" in line or "score.py" in line) and "pytest" not in line:
+            found.append(line)
+    return found
+
+
+def assert_whole(folder: Path, environment: dict[str, str]) -> None:
+    os.environ["PREFECT_LAB_HOME"] = environment["PREFECT_LAB_HOME"]
+    lab = Lab.open(folder)
+    try:
+        assert verify_ledger(lab) == []
+        state = lab.ledger.state()
+        assert sorted(state.ideas) == list(range(1, ITERATIONS + 1))
+        branches = git(folder, "for-each-ref", "--format=%(refname:short)", "refs/heads/lab").splitlines()
+        numbers = Counter(branch.split("/")[-1].split("-")[0] for branch in branches)
+        assert all(numbers[f"{number:04d}"] == 1 for number in state.ideas)
+        assert lab.repository.refs(lab.open_prefix) == {}
+        assert state.champion is not None
+        assert git(folder, "rev-parse", lab.best_branch) == state.champion.commit
+        assert list((lab.folder / "trials").glob("*")) == []
+        assert not list(lab.folder.glob("workspaces/private-*"))
+    finally:
+        lab.close()
+    deadline = time.monotonic() + 20
+    while strays(environment) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert strays(environment) == []
+
+
+def slow(make_lab: Callable[..., Path], cli: Cli) -> Path:
+    folder = make_lab()
+    text = (folder / "candidate.py").read_text()
+    (folder / "candidate.py").write_text(f"import time\ntime.sleep(0.2)\n{text}")
+    git(folder, "commit", "-qam", "Take a moment")
+    cli("lock", cwd=folder)
+    return folder
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_killing_the_campaign(
+    seed: int, cli: Cli, make_lab: Callable[..., Path], environment: dict[str, str]
+) -> None:
+    folder = slow(make_lab, cli)
+    moment = random.Random(seed)
+    for count in (1, 5):
+        process = start(folder, environment)
+        wait_for_ideas(folder, count, process)
+        time.sleep(moment.uniform(0, 0.5))
+        process.kill()
+        process.communicate()
+    cli("run", "-n", str(ITERATIONS), cwd=folder)
+    assert_whole(folder, environment)
+
+
+@pytest.mark.parametrize("victim", ["_launcher", "bwrap", "score.py", "local_api"])
+def test_killing_what_the_campaign_stands_on(
+    victim: str, cli: Cli, make_lab: Callable[..., Path], environment: dict[str, str]
+) -> None:
+    folder = slow(make_lab, cli)
+    process = start(folder, environment)
+    wait_for_ideas(folder, 2, process)
+    killed = 0
+    deadline = time.monotonic() + 30
+    while not killed and time.monotonic() < deadline:
+        for candidate in psutil.process_iter(["cmdline"]):
+            line = " ".join(candidate.info["cmdline"] or [])
+            ours = environment["PREFECT_LAB_HOME"] in line or victim != "local_api"
+            if victim in line and ours and "pytest" not in line and candidate.pid != process.pid:
+                try:
+                    candidate.kill()
+                    killed += 1
+                except psutil.NoSuchProcess:
+                    continue
+    assert killed, f"nothing called {victim} was there to be killed"
+    process.communicate(timeout=170)
+    cli("run", "-n", str(ITERATIONS), cwd=folder)
+    assert_whole(folder, environment)
+
+
+def test_ctrl_c_ends_cleanly_and_run_goes_on(
+    cli: Cli, make_lab: Callable[..., Path], environment: dict[str, str]
+) -> None:
+    folder = slow(make_lab, cli)
+    process = start(folder, environment)
+    wait_for_ideas(folder, 3, process)
+    process.send_signal(signal.SIGINT)
+    output, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert "Traceback" not in errors
+    assert "`lab run` goes on" in output
+    assert strays(environment) == []
+    status = document(cli("status", "--json", cwd=folder))
+    assert status["campaign"]["budget"]["iterations"] == ITERATIONS
+    assert status["running"] is None
+    cli("run", cwd=folder)
+    assert_whole(folder, environment)
+
+
+def test_a_second_campaign_is_refused(
+    cli: Cli, make_lab: Callable[..., Path], environment: dict[str, str]
+) -> None:
+    folder = slow(make_lab, cli)
+    process = start(folder, environment)
+    wait_for_ideas(folder, 1, process)
+    refused = cli("run", cwd=folder, code=1)
+    assert str(process.pid) in refused.stderr
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
