@@ -22,7 +22,15 @@ def open_store(lab: Lab) -> Store:
 def make_mirror(lab: Lab) -> Mirror:
     """The mirror of a lab's ledger."""
     evidence = EvidenceDesk(lab, lab.folder / "evidence")
-    return Mirror(open_store(lab), lab.name, lab.identity, lab.ledger, artifacts=evidence.of)
+    return Mirror(
+        open_store(lab),
+        lab.name,
+        lab.identity,
+        lab.ledger,
+        artifacts=evidence.of,
+        written=evidence.forget,
+        place=lab.repository.top.name,
+    )
 
 
 @contextmanager

@@ -49,7 +49,7 @@ def status_document(lab: Lab) -> dict[str, Any]:
             "seconds": campaign.spent.seconds,
             "usd": campaign.spent.usd,
         },
-        "running": None if owner is None else str(owner),
+        "running": None if owner is None else owner.describe(),
         "open": {"prefect": ui_command(lab.home), "mlflow": open_store(lab).ui_command()},
     }
 
