@@ -51,7 +51,9 @@ async def _slot(this: Campaign) -> None:
     """Run one iteration after the other; what breaks one stops the campaign, and no verdict is lost."""
     while (number := this.next_number()) is not None:
         try:
-            await iteration(str(this.lab.config.folder), number)
+            state = await iteration(str(this.lab.config.folder), number, return_state=True)
+            if not state.is_cancelled():
+                await state.aresult()
         except BaseException as error:
             this.stop(f"{type(error).__name__}: {error}")
             raise

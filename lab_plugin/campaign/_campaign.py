@@ -84,6 +84,7 @@ class Campaign:
         self._verdicts = VerdictDesk(lab, lease, record.digest)
         self.evidence = EvidenceDesk(lab, lab.folder / "evidence")
         self._left_open: list[Idea] = self._ideas.left_open()
+        self._taken_up: dict[int, Idea] = {}
         self._next_number = lab.ledger.state().next_number
         for idea in self._left_open:
             self._next_number = max(self._next_number, idea.number + 1)
@@ -123,7 +124,9 @@ class Campaign:
             self._closed = True
             return None
         if self._left_open:
-            number = self._left_open[0].number
+            idea = self._left_open.pop(0)
+            self._taken_up[idea.number] = idea
+            number = idea.number
         else:
             number = self._next_number
             self._next_number += 1
@@ -154,10 +157,8 @@ class Campaign:
 
     async def propose(self, number: int) -> Idea:
         """Take up the idea that was left open under this number, or make a new one."""
-        open_idea = next((idea for idea in self._left_open if idea.number == number), None)
-        if open_idea is not None:
-            self._left_open.remove(open_idea)
-            return open_idea
+        if (idea := self._taken_up.pop(number, None)) is not None:
+            return idea
         champion = self.lab.ledger.state().champion
         assert champion is not None
         try:

@@ -23,7 +23,9 @@ def fingerprint(folder: Path) -> dict[str, str]:
     files = [path for path in folder.rglob("*") if ".git" not in path.parts and path.is_file()]
     found |= {str(path): f"{path.stat().st_mtime_ns}:{path.read_bytes()!r}" for path in files}
     refs = git(folder, "for-each-ref").splitlines()
-    found["branches"] = "\n".join(ref for ref in refs if "refs/lab/" not in ref and "refs/heads/lab/" not in ref)
+    found["branches"] = "\n".join(
+        ref for ref in refs if "refs/lab/" not in ref and "refs/heads/lab/" not in ref
+    )
     found["stash"] = git(folder, "stash", "list")
     return found
 
@@ -121,9 +123,7 @@ async def test_an_idea_in_flight_is_taken_up_again(make_lab: Callable[..., Path]
         campaign.stop("enough")
 
 
-async def test_a_second_campaign_is_told_who_holds_the_lab(
-    make_lab: Callable[..., Path], home: Path
-) -> None:
+async def test_a_second_campaign_is_told_who_holds_the_lab(make_lab: Callable[..., Path], home: Path) -> None:
     folder = make_lab()
     await lock(folder)
     async with open_campaign(Lab.open(folder), Plan({"iterations": 1})) as campaign:
@@ -241,3 +241,17 @@ async def test_a_lab_in_a_folder_of_the_repository(
     assert all(record.value is not None for record in records)
     changed = git(folder, "diff", "--name-only", records[0].parents[0], records[0].commit)
     assert changed == "research/valley/point.json"
+
+
+async def test_ideas_left_open_are_taken_up_once_each(make_lab: Callable[..., Path], home: Path) -> None:
+    folder = make_lab()
+    await lock(folder)
+    async with open_campaign(Lab.open(folder), Plan({"iterations": 5})) as campaign:
+        numbers = [campaign.next_number() for _ in range(3)]
+        for number in numbers:
+            assert number is not None
+            await campaign.propose(number)
+        campaign.stop("asked")
+    async with open_campaign(Lab.open(folder), Plan()) as campaign:
+        assert [campaign.next_number() for _ in range(6)] == [1, 2, 3, 4, 5, None]
+        campaign.stop("enough")

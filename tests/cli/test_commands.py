@@ -11,7 +11,13 @@ def test_from_nothing_to_a_merged_champion(cli: Cli, make_lab: Callable[..., Pat
     folder = make_lab()
     checks = document(cli("check", "--json", cwd=folder))
     assert checks["ok"], checks
-    assert {check["what"] for check in checks["checks"]} >= {"git", "sandbox", "candidate", "scorer", "MLflow"}
+    assert {check["what"] for check in checks["checks"]} >= {
+        "git",
+        "sandbox",
+        "candidate",
+        "scorer",
+        "MLflow",
+    }
     assert document(cli("lock", "--json", cwd=folder))["value"] == 12.5
 
     head = git(folder, "rev-parse", "HEAD")
@@ -44,9 +50,10 @@ def test_from_nothing_to_a_merged_champion(cli: Cli, make_lab: Callable[..., Pat
     assert git(folder, "show", "other:point.json") == git(folder, "show", f"{best['commit']}:point.json")
     assert git(folder, "rev-parse", "HEAD") == head
     cli("merge", "main", cwd=folder)
-    assert str(best["value"])[:4] in git(folder, "log", "-1", "--format=%s") or git(
-        folder, "merge-base", "--is-ancestor", best["commit"], "main"
-    ) == ""
+    assert (
+        str(best["value"])[:4] in git(folder, "log", "-1", "--format=%s")
+        or git(folder, "merge-base", "--is-ancestor", best["commit"], "main") == ""
+    )
     cli("merge", "nowhere", cwd=folder, code=1)
 
     cleaned = document(cli("clean", "--ideas", "--json", cwd=folder))
@@ -101,9 +108,7 @@ def test_init_makes_a_lab_that_runs(cli: Cli, tmp_path: Path) -> None:
     assert "lab.toml" in again.stderr
 
 
-def test_the_lab_can_be_named_from_elsewhere(
-    cli: Cli, make_lab: Callable[..., Path], tmp_path: Path
-) -> None:
+def test_the_lab_can_be_named_from_elsewhere(cli: Cli, make_lab: Callable[..., Path], tmp_path: Path) -> None:
     folder = make_lab()
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()

@@ -1,0 +1,72 @@
+"""The wheel and the sdist carry all that the checkout has, and each flow loads in every way."""
+
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+import pytest
+from hatchling.builders.sdist import SdistBuilder
+from hatchling.builders.wheel import WheelBuilder
+
+ROOT = Path(__file__).parent.parent
+LOAD = """
+import sys
+from prefect.flows import load_flow_from_entrypoint
+import lab_plugin
+assert lab_plugin.__file__.startswith(sys.argv[1]), lab_plugin.__file__
+for entrypoint in sys.argv[2:]:
+    print(load_flow_from_entrypoint(entrypoint).name)
+"""
+
+
+def install(package: Path, target: Path) -> None:
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation"]
+    subprocess.run([*command, "--target", str(target), str(package)], check=True)
+
+
+def load(site: Path, cwd: Path, *entrypoints: str) -> list[str]:
+    # PYTHONPATH goes before the checkout's own path file.
+    done = subprocess.run(
+        [sys.executable, "-c", LOAD, str(site), *entrypoints],
+        cwd=cwd,
+        env={
+            "PYTHONPATH": str(site),
+            "PATH": "/usr/bin:/bin",
+            "HOME": str(site),
+            "PREFECT_HOME": str(site / "p"),
+        },
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()
+
+
+@pytest.mark.parametrize("kind", ["wheel", "sdist"])
+def test_a_package_is_whole(kind: str, tmp_path: Path) -> None:
+    builder = WheelBuilder if kind == "wheel" else SdistBuilder
+    (package,) = builder(str(ROOT)).build(directory=str(tmp_path), versions=["standard"])
+    site, elsewhere = tmp_path / "site", tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    install(Path(package), site)
+    for name in ("campaign", "iteration"):
+        assert not (site / "flows").exists(), "nothing in site-packages may be called flows"
+        module = f"lab_plugin.flows.{name}"
+        assert load(site, elsewhere, f"{module}:{name}", f"{module}.{name}") == [name, name]
+    templates = {path.name for path in (ROOT / "lab_plugin" / "scaffold" / "templates").iterdir()}
+    assert {path.name for path in (site / "lab_plugin" / "scaffold" / "templates").iterdir()} >= templates
+    assert (site / "lab_plugin" / "py.typed").exists()
+
+
+def test_flows_load_by_path_from_a_checkout() -> None:
+    names = ("campaign", "iteration")
+    assert load(ROOT, ROOT, *(f"flows/{name}.py:{name}" for name in names)) == list(names)
+
+
+def test_the_sdist_holds_no_leftovers(tmp_path: Path) -> None:
+    (package,) = SdistBuilder(str(ROOT)).build(directory=str(tmp_path), versions=["standard"])
+    with tarfile.open(package) as archive:
+        names = archive.getnames()
+    assert any(name.endswith("/flows/campaign.py") for name in names)
+    assert not [name for name in names if "__pycache__" in name or "/.venv/" in name]
