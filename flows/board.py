@@ -25,7 +25,7 @@ from lab_plugin.events import Event, IdeaDecided
 from lab_plugin.ledger import VerdictRecord
 from lab_plugin.report import results_rows
 
-_REFRESH_SECONDS = 3.0
+_REFRESH_SECONDS = 5.0
 _TABLE_ROWS = 200
 _log = logging.getLogger("prefect.lab")
 _Write = Callable[[PrefectClient], Awaitable[object]]

@@ -15,9 +15,9 @@ from prefect.states import Cancelled, Completed
 from lab_plugin.campaign import Campaign, Plan, open_campaign
 from lab_plugin.events import subscribed
 from lab_plugin.flows.board import Board
-from lab_plugin.flows.reconciliation import close_dead_runs
 from lab_plugin.flows.cancellation import watching
 from lab_plugin.flows.iteration import iteration
+from lab_plugin.flows.reconciliation import close_dead_runs
 from lab_plugin.lab import Lab
 
 

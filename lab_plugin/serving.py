@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -29,10 +29,14 @@ class Serving:
 
 
 @contextmanager
-def serving(home: Home) -> Iterator[Serving]:
+def serving(home: Home, meanwhile: Callable[[], object] = lambda: None) -> Iterator[Serving]:
     """Have an API, and this process's Prefect pointed at it, for as long as the context lasts.
 
     Prefect is imported here, while the server starts.
+
+    Args:
+        home: The user's state folder.
+        meanwhile: Work that needs no API, done while it starts; what it raises ends the context.
 
     Raises:
         ApiError: The user's API does not answer, or the local one cannot be started.
@@ -41,6 +45,7 @@ def serving(home: Home) -> Iterator[Serving]:
     if chosen is not None:
         if not healthy(chosen.rstrip("/")):
             raise _unreachable(chosen)
+        meanwhile()
         yield Serving(chosen, None)
         return
     with LocalApi(home.prefect) as api:
@@ -48,6 +53,7 @@ def serving(home: Home) -> Iterator[Serving]:
         apply(client_settings(api.expected_url(), home.prefect))
         import prefect  # noqa: F401 - a second of import, while the server needs three
 
+        meanwhile()
         url = api.wait()
         apply(client_settings(url, home.prefect))
         loaded()

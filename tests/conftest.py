@@ -3,12 +3,14 @@
 import os
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from lab_plugin.local_api import LocalApi
 from lab_plugin.tracking import Store
+from tests.program import LAB, Cli
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
@@ -63,3 +65,34 @@ def make_lab(tmp_path: Path) -> Callable[..., Path]:
         return folder
 
     return make
+
+
+@pytest.fixture(scope="session")
+def shared_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A state folder whose API stays up between tests, as it does between a user's commands."""
+    home = tmp_path_factory.mktemp("lab-home")
+    api = LocalApi(home / "prefect")
+    api.start()
+    api.wait()
+    yield home
+    api.stop()
+    api.close()
+
+
+@pytest.fixture
+def environment(shared_home: Path, tmp_path: Path) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT", "MLFLOW"))}
+    return {**kept, "PREFECT_LAB_HOME": str(shared_home), "HOME": str(tmp_path)}
+
+
+@pytest.fixture
+def cli(environment: dict[str, str]) -> Cli:
+    def call(*arguments: str, cwd: Path, code: int = 0) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [LAB, *arguments], cwd=cwd, env=environment, capture_output=True, text=True, timeout=180
+        )
+        assert done.returncode == code, f"{done.returncode}\n{done.stdout}\n{done.stderr}"
+        assert "Traceback" not in done.stderr
+        return done
+
+    return call

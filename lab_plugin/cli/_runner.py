@@ -38,7 +38,6 @@ def run_campaign(lab: Lab, budget: dict[str, float], fresh: bool, jobs: int, qui
     Raises:
         LabError: What stopped it, when it was not its budget and nobody asked.
     """
-    lab.require_lock()
     ended: list[CampaignEnded] = []
 
     def keep_ending(event: Event) -> None:
@@ -47,7 +46,7 @@ def run_campaign(lab: Lab, budget: dict[str, float], fresh: bool, jobs: int, qui
 
     with (
         Progress(lab.config.scorer.metric, quiet) as progress,
-        serving(lab.home) as api,
+        serving(lab.home, lambda: _prepare(lab)) as api,
         subscribed(progress),
         subscribed(keep_ending),
     ):
@@ -55,6 +54,15 @@ def run_campaign(lab: Lab, budget: dict[str, float], fresh: bool, jobs: int, qui
     if not ended:
         return Ending("interrupted before the campaign began", False, interrupted)
     return Ending(ended[-1].reason, ended[-1].closed, interrupted)
+
+
+def _prepare(lab: Lab) -> None:
+    """What takes time and needs no API: prove the lock, and import what the campaign will use."""
+    lab.require_lock()
+    import lab_plugin.flows.campaign  # noqa: F401
+
+    if lab.config.strategy.name in ("random", "tpe"):
+        import optuna  # noqa: F401
 
 
 async def _run(

@@ -72,7 +72,7 @@ def client_settings(url: str, home: Path) -> dict[str, str]:
         "DO_NOT_TRACK": "1",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
-        "PREFECT_LOGGING_TO_API_BATCH_INTERVAL": "1",
+        "PREFECT_LOGGING_TO_API_BATCH_INTERVAL": "2",
         "PREFECT_CLIENT_CSRF_SUPPORT_ENABLED": "false",
         "PREFECT_CLIENT_SERVER_VERSION_CHECK_ENABLED": "false",
         # Compressing for the loopback costs both sides more than it saves.

@@ -20,6 +20,8 @@ from lab_plugin.tracking._view import links
 _FIRST_PAUSE = 1.0
 _LONGEST_PAUSE = 60.0
 _BUSY_SECONDS = 5.0
+# A round for several ideas costs little more than a round for one, and takes turns with the campaign less.
+_GATHER_SECONDS = 5.0
 _SYNC_WAIT = 60.0
 _log = logging.getLogger("lab_plugin.tracking")
 
@@ -136,6 +138,7 @@ class Mirror:
         pause = _FIRST_PAUSE
         while True:
             self._wake.wait()
+            self._stop.wait(_GATHER_SECONDS)
             self._wake.clear()
             last = self._stop.is_set()
             wait = self._patience if last else _BUSY_SECONDS

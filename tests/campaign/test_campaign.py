@@ -155,7 +155,8 @@ async def test_a_new_epoch_scores_the_champion_again(
     folder = make_lab()
     await lock(folder)
     first = await run(folder, 12)
-    best = min((record for record in first if record.value is not None), key=lambda record: record.value or 0)
+    scored = [record for record in first if record.value is not None]
+    best = min(scored, key=lambda record: record.value or 0)
     scorer = folder / "scorer" / "score.py"
     scorer.write_text(scorer.read_text().replace("100 *", "50 *"))
     with pytest.raises(LockError, match="reason"):
@@ -192,8 +193,8 @@ async def test_a_finite_space_ends_the_campaign(
     make_lab: Callable[..., Path], run: Runner, home: Path
 ) -> None:
     space = {
-        'x = { type = "float", low = -2.0, high = 2.0 }': 'x = { type = "categorical", choices = [0.5, 1.0] }',
-        'y = { type = "float", low = -1.0, high = 3.0 }': 'y = { type = "int", low = 1, high = 1 }',
+        '{ type = "float", low = -2.0, high = 2.0 }': '{ type = "categorical", choices = [0.5, 1.0] }',
+        '{ type = "float", low = -1.0, high = 3.0 }': '{ type = "int", low = 1, high = 1 }',
     }
     folder = make_lab(replace=space)
     await lock(folder)

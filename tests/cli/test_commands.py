@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.cli.conftest import Cli, document
 from tests.conftest import git
+from tests.program import Cli, document
 
 
 def test_from_nothing_to_a_merged_champion(cli: Cli, make_lab: Callable[..., Path]) -> None:

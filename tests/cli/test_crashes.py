@@ -14,8 +14,8 @@ import pytest
 
 from lab_plugin.lab import Lab
 from lab_plugin.verification import verify_ledger
-from tests.cli.conftest import LAB, Cli, document
 from tests.conftest import git
+from tests.program import LAB, Cli, document
 
 ITERATIONS = 12
 

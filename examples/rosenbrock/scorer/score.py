@@ -15,5 +15,6 @@ if set(point) != {"x", "y"} or not all(type(value) in (int, float) for value in 
 x, y = float(point["x"]), float(point["y"])
 value = (1 - x) ** 2 + 100 * (y - x * x) ** 2
 distance = math.hypot(x - 1, y - 1)
-scorecard = {"metrics": {"value": value, "distance": distance}, "feedback": f"{distance:.3f} from the minimum"}
+feedback = f"{distance:.3f} from the minimum"
+scorecard = {"metrics": {"value": value, "distance": distance}, "feedback": feedback}
 Path(os.environ["LAB_SCORECARD"]).write_text(json.dumps(scorecard))
