@@ -35,8 +35,7 @@ class EvidenceDesk:
         Returns:
             The report, as markdown.
         """
-        patch = self._lab.repository.diff(record.parents[0], record.commit)[:_PATCH_BYTES]
-        report = iteration_report(record, self._lab.config.scorer.metric, patch)
+        patch, report = self._from_git(record)
         target = self._folder / f"{record.number:04d}"
         shutil.rmtree(target, ignore_errors=True)
         target.mkdir(parents=True)
@@ -49,14 +48,25 @@ class EvidenceDesk:
             _keep(trial / "scorer" / "outputs" / SCORECARD, target / SCORECARD)
         return report
 
-    def of(self, record: VerdictRecord) -> dict[str, Path]:
-        """Artifact name -> file, of an idea whose evidence is still here."""
+    def of(self, record: VerdictRecord) -> dict[str, bytes | Path]:
+        """Artifact name -> file; of an idea whose logs are gone, what git can tell of it."""
         folder = self._folder / f"{record.number:04d}"
-        return {path.name: path for path in sorted(folder.glob("*"))} if folder.is_dir() else {}
+        if folder.is_dir():
+            return {path.name: path for path in sorted(folder.glob("*"))}
+        patch, report = self._from_git(record)
+        return {
+            "patch.diff.txt": patch.encode("utf-8", "surrogateescape"),
+            "report.md": report.encode("utf-8", "replace"),
+        }
 
     def forget(self, record: VerdictRecord) -> None:
         """Remove the evidence of an idea that is mirrored."""
         shutil.rmtree(self._folder / f"{record.number:04d}", ignore_errors=True)
+
+    def _from_git(self, record: VerdictRecord) -> tuple[str, str]:
+        """The patch, and the report that shows it."""
+        patch = self._lab.repository.diff(record.parents[0], record.commit)[:_PATCH_BYTES]
+        return patch, iteration_report(record, self._lab.config.scorer.metric, patch)
 
 
 def _keep(source: Path, target: Path) -> None:

@@ -53,7 +53,7 @@ def make_lab(tmp_path: Path) -> Callable[..., Path]:
 
     def make(example: str = "rosenbrock", replace: dict[str, str] | None = None, name: str = "repo") -> Path:
         folder = tmp_path / name
-        shutil.copytree(EXAMPLES / example, folder)
+        shutil.copytree(EXAMPLES / example, folder, dirs_exist_ok=True)
         text = (folder / "lab.toml").read_text()
         for old, new in (replace or {}).items():
             assert old in text, f"{old!r} is not in the example's lab.toml"

@@ -135,7 +135,8 @@ class Campaign:
 
     def stop(self, reason: str) -> None:
         """End now: running trials are killed, their ideas stay open, and `lab run` goes on with them."""
-        self._stop_reason = self._stop_reason or reason
+        if not self._stopped.is_set() and (self._started or not self._closed):
+            self._stop_reason, self._closed = reason, False
         self._stopped.set()
 
     def newest(self, count: int) -> list[VerdictRecord]:

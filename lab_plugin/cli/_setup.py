@@ -21,11 +21,15 @@ def init(
     command: Annotated[str, typer.Option(help="How the candidate is run.")] = "",
     output: Annotated[str, typer.Option(help="The file that the candidate writes.")] = "",
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing; take defaults.")] = False,
+    lab: Annotated[
+        Path | None, typer.Option("--lab", metavar="PATH", help="The same as FOLDER.", show_default=False)
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Scaffold lab.toml, scorer/ and PROGRAM.md; asks for what the flags leave open."""
     from lab_plugin.scaffold import Answers, scaffold
 
+    folder = lab or folder
     defaults = Answers.for_folder(folder.resolve())
     given = {
         "name": name,
