@@ -8,6 +8,7 @@ from pathlib import Path
 
 from lab_plugin.lab import Lab
 from lab_plugin.repository import Lease, RefChange
+from lab_plugin.scratch import sweep_scratch
 
 _FOLDERS = ("snapshots", "trials", "proposals")
 
@@ -30,26 +31,30 @@ def clean_lab(lab: Lab, ideas: bool = False) -> Cleaning:
 
     Args:
         lab: The lab.
-        ideas: Also delete the branches of ideas that were not kept. Their commits stay: each is a parent
-            of its ledger record.
+        ideas: Also delete the branches of ideas that were not kept, except where one is checked out. Their
+            commits stay: each is a parent of its ledger record.
 
     Raises:
         LeaseHeld: A campaign runs.
     """
     with Lease.acquire(lab.repository, lab.lease_ref, "lab clean") as lease:
         freed = lab.pool.clean()
-        for path in [lab.folder / name for name in _FOLDERS] + sorted(lab.folder.glob("rescore-*")):
+        for path in (lab.folder / name for name in _FOLDERS):
             freed += _size(path)
             shutil.rmtree(path, ignore_errors=True)
+        sweep_scratch(lab.folder)
         return Cleaning(freed, _delete_branches(lab, lease) if ideas else 0)
 
 
 def _delete_branches(lab: Lab, lease: Lease) -> int:
     there = lab.repository.refs(f"refs/heads/lab/{lab.name}/ideas/")
+    in_use = lab.repository.checked_out_branches()
     changes = [
         RefChange(f"refs/heads/{record.branch}", None, record.commit)
         for record in lab.ledger.state().ideas.values()
-        if record.verdict != "kept" and there.get(f"refs/heads/{record.branch}") == record.commit
+        if record.verdict != "kept"
+        and there.get(f"refs/heads/{record.branch}") == record.commit
+        and record.branch not in in_use
     ]
     if changes:
         lab.repository.update_refs([lease.fence(), *changes])

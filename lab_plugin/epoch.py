@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from lab_plugin import config as configuration
 from lab_plugin.config import Config
-from lab_plugin.errors import LedgerError
+from lab_plugin.errors import LedgerError, LockError
 from lab_plugin.lab import Lab
 from lab_plugin.ledger import LockRecord
 from lab_plugin.repository import Blob
@@ -53,13 +53,20 @@ def lock_of(record: LockRecord, terms: Terms) -> Lock:
 
 
 def store_epoch(lab: Lab, record: LockRecord, terms: Terms, snapshot: str) -> str:
-    """Write an epoch's tree into git's object store; returns its object id."""
+    """Write an epoch's tree into git's object store; returns its object id.
+
+    Raises:
+        LockError: `lab.toml` changed since it was read.
+    """
+    source = lab.config.source.read_bytes()
+    if configuration.parse(source.decode(), str(lab.config.source)).scoring_rules() != terms.rules:
+        raise LockError(f"{lab.config.source} changed while it was locked.", "Run `lab lock` again.")
     entries = lab.repository.entries(snapshot)
     files = {
         str(PurePosixPath(_SNAPSHOT, path)): Blob(oid=entry.oid, mode=entry.mode)
         for path, entry in entries.items()
     }
-    files[_CONFIG] = Blob(data=lab.config.source.read_bytes())
+    files[_CONFIG] = Blob(data=source)
     files[FILE_NAME] = Blob(data=lock_of(record, terms).to_bytes())
     return lab.repository.write_tree(files)
 

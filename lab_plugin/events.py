@@ -20,7 +20,7 @@ class CampaignOpened:
         total: Iterations in its budget, None without that bound.
         champion: The champion's value.
         sandbox: Kind of the sandbox.
-        warning: What that sandbox does not hold; "" when it contains a hostile candidate.
+        warning: What that sandbox does not hold, and which open ideas are damaged; "" when all is well.
     """
 
     campaign: int

@@ -71,4 +71,4 @@ class EvidenceDesk:
 
 def _keep(source: Path, target: Path) -> None:
     if source.is_file() and source.stat().st_size:
-        shutil.move(source, target)
+        shutil.copyfile(source, target)

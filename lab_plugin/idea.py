@@ -61,7 +61,7 @@ class Idea(BaseModel):
     campaign: int
     epoch: int
     parent: str
-    points: tuple[PlannedPoint, ...]
+    points: tuple[PlannedPoint, ...] = Field(min_length=1)
     usd: float = 0.0
     fault: Fault | None = None
     commit: str = Field(default="", exclude=True)
@@ -83,7 +83,8 @@ class Idea(BaseModel):
         Raises:
             LedgerError: The commit is no idea of a lab.
         """
-        line = next((line for line in reversed(message.splitlines()) if line.startswith(_MARK)), None)
+        # Only "\n" ends a line of the message: JSON leaves other line separators as they are.
+        line = next((line for line in reversed(message.split("\n")) if line.startswith(_MARK)), None)
         try:
             if line is not None:
                 idea = cls.model_validate_json(line.removeprefix(_MARK))

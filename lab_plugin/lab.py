@@ -11,7 +11,7 @@ from lab_plugin.config import Config, is_scorer_file, scorer_files
 from lab_plugin.errors import LockError, RepositoryError
 from lab_plugin.home import Home, identity
 from lab_plugin.ledger import Ledger, LockRecord
-from lab_plugin.repository import Repository, WorkspacePool
+from lab_plugin.repository import Lease, Repository, WorkspacePool
 from lab_plugin.sandbox import Sandbox, open_sandbox
 from lab_plugin.scorer import (
     FILE_NAME,
@@ -135,6 +135,27 @@ class Lab:
                 f"Leave it: git -C {place} switch --detach, or switch to another branch.",
             )
 
+    def mend(self, lease: Lease) -> None:
+        """Finish what a dead process left half done; the champion's branch is at the champion afterwards.
+
+        Raises:
+            RepositoryError: The branch is at a commit that the ledger does not hold, and moving it would lose.
+        """
+        self.ledger.recover([lease.fence()])
+        champion, found = self.ledger.state().champion, self.repository.ref(self.best_ref)
+        if champion is not None and found != champion.commit:
+            raise RepositoryError(
+                f"{self.best_branch} is at a commit that is not the ledger's, not at the champion.",
+                f"Keep that commit elsewhere if you need it, then: "
+                f"git branch -f {self.best_branch} {champion.commit}",
+            )
+        if champion is None and found is not None:
+            raise RepositoryError(
+                f"There is a branch {self.best_branch}, but no lock in the ledger {self.ledger.ref}.",
+                f"Fetch the ledger from a clone that has it: git fetch REMOTE '{self.ledger.ref}:"
+                f"{self.ledger.ref}'; or rename the branch.",
+            )
+
     def sandbox(self) -> Sandbox:
         """The sandbox that `[sandbox]` names.
 
@@ -174,7 +195,7 @@ class Lab:
         if lock.digest != record.digest:
             raise LockError(
                 f"{FILE_NAME} (epoch {lock.epoch}) is not the lock of the ledger (epoch {record.epoch}).",
-                f"Check {FILE_NAME} out again, or open a new epoch with `lab lock --reason '...'`.",
+                f"Run `lab lock`: it writes {FILE_NAME} again, or says what changed since the ledger's lock.",
             )
         require_equal(lock.terms, self.terms())
         return record, lock

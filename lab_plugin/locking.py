@@ -46,9 +46,11 @@ async def lock_lab(lab: Lab, sandbox: Sandbox, reason: str = "", baseline: str =
     Raises:
         LockError: A reason is needed and missing, or the commit does not score.
         ConfigError: The candidate's paths are not as configured in that commit.
+        RepositoryError: The champion's branch is not at the champion.
         LeaseHeld: A campaign runs.
     """
     with Lease.acquire(lab.repository, lab.lease_ref, "lab lock") as lease:
+        lab.mend(lease)
         state = lab.ledger.state()
         terms = lab.terms()
         if state.lock is not None and state.lock.digest == terms.digest() and not baseline:

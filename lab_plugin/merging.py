@@ -33,6 +33,8 @@ def merge_champion(lab: Lab, branch: str, create: bool = False) -> Merge:
     Raises:
         RepositoryError: There is no champion or branch, or the merge has conflicts; nothing changed then.
     """
+    if branch == "lab" or branch.startswith("lab/"):
+        raise RepositoryError(f"{branch!r} is a branch of the lab itself.", "Name one of your own branches.")
     champion = lab.ledger.state().champion
     if champion is None:
         raise RepositoryError(f"The lab {lab.name} has no champion.", "Run `lab lock`.")

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 
 from lab_plugin.campaign import trial_params
 from lab_plugin.idea import PlannedPoint
 from lab_plugin.lab import Lab
 from lab_plugin.sandbox import Execution
 from lab_plugin.scorer import Score, Trial, TrialRunner
+from lab_plugin.scratch import scratch
 
 
 @dataclass(frozen=True)
@@ -42,19 +40,18 @@ async def score_tree(lab: Lab, runner: TrialRunner, tree: str, number: int = 0) 
         RepositoryError: The tree cannot be written out.
     """
     pool = lab.pool
-    folder = Path(tempfile.mkdtemp(prefix="rescore-", dir=lab.folder))
     workspace = await asyncio.to_thread(pool.acquire, tree)
     try:
-        trial = Trial(
-            name=f"{lab.name}-{number:04d}-rescore",
-            idea=f"{number:04d}",
-            workspace=workspace.path,
-            folder=folder,
-            params=trial_params(lab, PlannedPoint(tree=tree)),
-            seed=lab.config.decision.seed,
-        )
-        execution = await runner.execute(trial)
-        return Rescoring(execution, await runner.evaluate(trial, execution))
+        with scratch(lab.folder) as folder:
+            trial = Trial(
+                name=f"{lab.name}-{number:04d}-rescore",
+                idea=f"{number:04d}",
+                workspace=workspace.path,
+                folder=folder,
+                params=trial_params(lab, PlannedPoint(tree=tree)),
+                seed=lab.config.decision.seed,
+            )
+            execution = await runner.execute(trial)
+            return Rescoring(execution, await runner.evaluate(trial, execution))
     finally:
         pool.release(workspace, tainted=not runner.contained)
-        shutil.rmtree(folder, ignore_errors=True)

@@ -50,14 +50,19 @@ def serving(home: Home, meanwhile: Callable[[], object] = lambda: None) -> Itera
         return
     with LocalApi(home.prefect) as api:
         api.start()
-        apply(client_settings(api.expected_url(), home.prefect))
-        import prefect  # noqa: F401 - a second of import, while the server needs three
+        before = {name: value for name, value in os.environ.items() if name.startswith("PREFECT_")}
+        try:
+            apply(client_settings(api.expected_url(), home.prefect))
+            import prefect  # noqa: F401 - a second of import, while the server needs three
 
-        meanwhile()
-        url = api.wait()
-        apply(client_settings(url, home.prefect))
-        loaded()
-        yield Serving(url, api)
+            meanwhile()
+            url = api.wait()
+            apply(client_settings(url, home.prefect))
+            loaded()
+            yield Serving(url, api)
+        finally:
+            # The local API is no choice of the user's: afterwards nothing may take it for one.
+            apply(before)
 
 
 def check_api(home: Home) -> str:

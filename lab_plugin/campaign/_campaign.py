@@ -7,7 +7,6 @@ import shutil
 import time
 from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, TypeVar
 
 from lab_plugin import events
@@ -54,6 +53,7 @@ class Campaign:
         lab: The lab.
         number: The campaign's number.
         resumed: It was open before this process.
+        set_aside: A sentence for each open idea that cannot be read back, and is left alone.
     """
 
     def __init__(
@@ -81,13 +81,12 @@ class Campaign:
             pool,
             lab.folder / "trials",
         )
-        self._verdicts = VerdictDesk(lab, lease, record.digest)
-        self.evidence = EvidenceDesk(lab, lab.folder / "evidence")
-        self._left_open: list[Idea] = self._ideas.left_open()
+        evidence = EvidenceDesk(lab, lab.folder / "evidence")
+        self._verdicts = VerdictDesk(lab, lease, record.digest, evidence)
+        self._left_open, set_aside = self._ideas.left_open(view.number, record.epoch)
+        self.set_aside = tuple(set_aside)
         self._taken_up: dict[int, Idea] = {}
-        self._next_number = lab.ledger.state().next_number
-        for idea in self._left_open:
-            self._next_number = max(self._next_number, idea.number + 1)
+        self._next_number = max(lab.ledger.state().next_number, self._ideas.highest_number() + 1)
 
     @property
     def stop_reason(self) -> str:
@@ -192,12 +191,11 @@ class Campaign:
     async def decide(
         self, idea: Idea, runs: tuple[PointRun, ...], scores: Sequence[Score], flow_run: str = ""
     ) -> VerdictRecord:
-        """Write the verdict, gather its evidence, and tell the proposer."""
+        """Write the verdict with its evidence, and tell the proposer."""
         now = time.monotonic()
         clock = Clock(iteration=now - self._started.get(idea.number, now), campaign=self.seconds)
-        record = await self._verdicts.decide(idea, runs, scores, clock, flow_run)
+        record, report = await self._verdicts.decide(idea, runs, scores, clock, flow_run)
         del self._started[idea.number]
-        report = await asyncio.to_thread(self.evidence.gather, record, _trial_of(record, runs))
         shutil.rmtree(self._trials.folder_of(idea.number), ignore_errors=True)
         for outcome in outcomes_of(record):
             self._proposer.tell(outcome)
@@ -253,10 +251,3 @@ class Campaign:
                 usd=view.spent.usd,
             )
         )
-
-
-def _trial_of(record: VerdictRecord, runs: Sequence[PointRun]) -> Path | None:
-    """Folder of the trial that a verdict shows: of a batch, its best point's."""
-    ran = [run.trial for run in runs if run.execution is not None]
-    best = [trial for trial in ran if trial.params == record.params]
-    return (best or ran)[0].folder if ran else None

@@ -5,20 +5,22 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from lab_plugin import parameters
-from lab_plugin.errors import IntakeError, LabError, ParametersError, ProposerError, SpaceExhausted
+from lab_plugin.errors import IntakeError, LabError, LedgerError, ParametersError, ProposerError, SpaceExhausted
 from lab_plugin.idea import Fault, Idea, PlannedPoint
 from lab_plugin.lab import Lab
 from lab_plugin.ledger import Champion
-from lab_plugin.proposers import Proposer, Request, Suggestion
+from lab_plugin.proposers import Proposer, Request, Suggestion, clean_block, clean_line
 from lab_plugin.repository import Blob, RefChange, WorkspacePool, take_in
 from lab_plugin.slug import slug
 
 _TITLE = 100
 _HYPOTHESIS = 4_000
+_REASON = 2_000
+_SUBMODULE = 0o160000
 
 
 class IdeaDesk:
@@ -60,28 +62,68 @@ class IdeaDesk:
             suggestion = Suggestion(title="no proposal", hypothesis="")
             points = (PlannedPoint(tree=tree),)
             verdict = "crashed" if isinstance(error, ProposerError) else "rejected"
-            fault = Fault(verdict=verdict, reason=error.message)
+            fault = Fault(verdict=verdict, reason=clean_block(error.message, _REASON))
         idea = Idea(
             number=number,
             slug=slug(suggestion.title),
-            title=suggestion.title[:_TITLE],
-            hypothesis=suggestion.hypothesis[:_HYPOTHESIS],
+            title=clean_line(suggestion.title, _TITLE),
+            hypothesis=clean_block(suggestion.hypothesis, _HYPOTHESIS),
             strategy=self._proposer.name,
             campaign=campaign,
             epoch=epoch,
             parent=parent,
-            points=points,
+            points=points or (PlannedPoint(tree=tree),),
             usd=suggestion.usd,
             fault=fault,
         )
         return self._open(idea)
 
-    def left_open(self) -> list[Idea]:
-        """Ideas that have no verdict yet, oldest first: a dead campaign's proposals."""
+    def left_open(self, campaign: int, epoch: int) -> tuple[list[Idea], list[str]]:
+        """Ideas that have no verdict yet: an earlier campaign's proposals, taken over as they are.
+
+        Args:
+            campaign: Number of the campaign that takes them over.
+            epoch: Lock epoch in which they will be scored.
+
+        Returns:
+            The ideas, oldest first, and a sentence for each that cannot be read back and stays aside.
+        """
+        ideas: list[Idea] = []
+        faults: list[str] = []
+        for ref, commit in self._lab.repository.refs(self._lab.open_prefix).items():
+            name = ref.removeprefix(self._lab.open_prefix)
+            try:
+                idea = self._read_back(name, commit)
+            except (LabError, ValueError) as error:
+                reason = clean_line(getattr(error, "message", str(error)), 200)
+                faults.append(f"the open idea {name} stays aside, it cannot be read back: {reason}")
+            else:
+                ideas.append(idea.model_copy(update={"campaign": campaign, "epoch": epoch}))
+        return sorted(ideas, key=lambda idea: idea.number), faults
+
+    def highest_number(self) -> int:
+        """The highest number on an idea's ref, also where the ledger cannot tell of the idea; else 0."""
+        prefixes = (self._lab.open_prefix, f"refs/heads/{self._lab.branch('')}")
+        names = [
+            ref.removeprefix(prefix).partition("-")[0]
+            for prefix in prefixes
+            for ref in self._lab.repository.refs(prefix)
+        ]
+        return max((int(name) for name in names if name.isdecimal()), default=0)
+
+    def _read_back(self, name: str, commit: str) -> Idea:
+        """Read an open idea and prove that all of it is there, so that it can have a verdict."""
         repository = self._lab.repository
-        refs = repository.refs(self._lab.open_prefix)
-        ideas = [Idea.from_commit(commit, repository.commit_message(commit)) for commit in refs.values()]
-        return sorted(ideas, key=lambda idea: idea.number)
+        idea = Idea.from_commit(commit, repository.commit_message(commit))
+        own = (idea.name, (idea.parent,), idea.points[0].tree)
+        if own != (name, repository.parents_of(commit), repository.tree_of(commit)):
+            raise LedgerError("its commit is not what its message says")
+        before = repository.tree_of(idea.parent)
+        for point in idea.points:
+            for change in repository.changes(before, point.tree):
+                if change.after is not None and change.after.mode != _SUBMODULE:
+                    repository.blob_size(change.after.oid)
+        return idea
 
     async def _ask(self, number: int, parent: str, tree: str) -> tuple[Suggestion, tuple[PlannedPoint, ...]]:
         logs = self._folder / f"{number:04d}"
@@ -122,9 +164,10 @@ class IdeaDesk:
             raise ProposerError("The proposer gave parameters, but the lab has no [search_space].")
         path = self._lab.path(space.file)
         repository = self._lab.repository
-        rendered = parameters.render(
-            repository.read_file(tree, path), parameters.format_of(space.file), space.key, params
-        )
+        # An idea that edits may have deleted the file, and may be the champion.
+        there = repository.entries(tree, str(PurePosixPath(path).parent))
+        existing = repository.read_file(tree, path) if PurePosixPath(path).name in there else None
+        rendered = parameters.render(existing, parameters.format_of(space.file), space.key, params)
         return PlannedPoint(tree=repository.edit_tree(tree, {path: Blob(data=rendered)}), params=dict(params))
 
     def _fault(self, points: tuple[PlannedPoint, ...], tree: str) -> Fault | None:

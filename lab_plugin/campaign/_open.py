@@ -19,6 +19,7 @@ from lab_plugin.mirroring import mirroring
 from lab_plugin.proposers import Proposer, Setup, open_proposer
 from lab_plugin.repository import HEARTBEAT_SECONDS, Lease
 from lab_plugin.sandbox import Sandbox, warning
+from lab_plugin.scratch import sweep_scratch
 from lab_plugin.timestamps import utc_now
 
 _running: dict[str, Campaign] = {}
@@ -59,7 +60,7 @@ async def open_campaign(lab: Lab, plan: Plan) -> AsyncIterator[Campaign]:
         stack.push_async_callback(sandbox.close)
         await sandbox.probe()
         lease = stack.enter_context(Lease.acquire(lab.repository, lab.lease_ref, "lab run"))
-        lab.ledger.recover([lease.fence()])
+        lab.mend(lease)
         _sweep(lab)
         before = lab.ledger.state().campaign
         view = _begin(lab, plan, lease)
@@ -169,8 +170,7 @@ def _sweep(lab: Lab) -> None:
     """Remove what a dead campaign was working on; its open ideas start again from git."""
     for folder in ("trials", "proposals"):
         shutil.rmtree(lab.folder / folder, ignore_errors=True)
-    for path in lab.folder.glob("rescore-*"):
-        shutil.rmtree(path, ignore_errors=True)
+    sweep_scratch(lab.folder)
     lab.pool.clean()
 
 
@@ -208,7 +208,7 @@ def _announce(campaign: Campaign, sandbox: Sandbox) -> None:
             total=campaign.budget.iterations,
             champion=champion.value,
             sandbox=sandbox.kind,
-            warning=warning(sandbox.kind),
+            warning="; ".join(filter(None, (warning(sandbox.kind), *campaign.set_aside))),
         )
     )
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from lab_plugin.campaign._trials import PointRun
 from lab_plugin.decision import open_rule
 from lab_plugin.errors import RefConflict, RepositoryError
+from lab_plugin.evidence import EvidenceDesk
 from lab_plugin.idea import Idea
 from lab_plugin.lab import Lab
 from lab_plugin.ledger import Champion, Point, VerdictRecord, Word
@@ -53,33 +55,38 @@ class VerdictDesk:
         lab: The lab.
         lease: This campaign's lease; every verdict is void without it.
         digest: The lock's digest.
+        evidence: Takes what is shown of an idea.
     """
 
-    def __init__(self, lab: Lab, lease: Lease, digest: str) -> None:
+    def __init__(self, lab: Lab, lease: Lease, digest: str, evidence: EvidenceDesk) -> None:
         self._lab = lab
         self._lease = lease
         self._digest = digest
+        self._evidence = evidence
         config = lab.config
         self._rule = open_rule(config.decision.policy, config.scorer.goal, config.decision.min_improvement)
         self._one_at_a_time = asyncio.Lock()
 
     async def decide(
         self, idea: Idea, runs: Sequence[PointRun], scores: Sequence[Score], clock: Clock, flow_run: str
-    ) -> VerdictRecord:
-        """Decide an idea and append the verdict to the ledger.
+    ) -> tuple[VerdictRecord, str]:
+        """Decide an idea, lay its evidence down and append the verdict to the ledger.
 
         On a keep the champion moves in the same transaction. When another writer came first, the idea is
         decided again against the champion that is there now.
 
+        Returns:
+            The verdict, and its report as markdown.
+
         Raises:
             RepositoryError: The lease was lost, or git refuses.
         """
+        trial = _trial_of(runs, self._best(scores))
         async with self._one_at_a_time:
             for _ in range(_TRIES):
                 record = self._record(idea, runs, scores, clock, flow_run)
                 try:
-                    await asyncio.to_thread(self._append, idea, record)
-                    return record
+                    return record, await asyncio.to_thread(self._write, idea, record, trial)
                 except RefConflict:
                     self._lease.require()
             raise RepositoryError(
@@ -87,16 +94,20 @@ class VerdictDesk:
                 "Look who else writes to this repository, then run `lab run` again; the idea is kept open.",
             )
 
-    def _append(self, idea: Idea, record: VerdictRecord) -> None:
+    def _write(self, idea: Idea, record: VerdictRecord, trial: Path | None) -> str:
         lab = self._lab
+        # Before the ledger has it: who mirrors the ledger finds the evidence whole.
+        report = self._evidence.gather(record, trial)
         changes = [
             self._lease.fence(),
             RefChange(f"refs/heads/{record.branch}", record.commit, ""),
             RefChange(lab.open_prefix + idea.name, None, idea.commit),
         ]
         if record.verdict == "kept":
+            lab.require_branches()
             changes.append(RefChange(lab.best_ref, record.commit, self._champion().commit))
         lab.ledger.append(record, candidate=record.commit, changes=changes)
+        return report
 
     def _record(
         self, idea: Idea, runs: Sequence[PointRun], scores: Sequence[Score], clock: Clock, flow_run: str
@@ -189,6 +200,12 @@ class VerdictDesk:
         if champion is None:
             raise RepositoryError(f"The lab {self._lab.name} has no champion.", "Run `lab lock`.")
         return champion
+
+
+def _trial_of(runs: Sequence[PointRun], best: int) -> Path | None:
+    """Folder of the trial that a verdict shows: its best point's, or the first that ran; None when none did."""
+    ran = [run for run in (*runs[best : best + 1], *runs) if run.execution is not None]
+    return ran[0].trial.folder if ran else None
 
 
 def _failure(score: Score) -> Word:

@@ -5,11 +5,15 @@ from __future__ import annotations
 import asyncio
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lab_plugin.cli._options import JsonOption, LabOption, number, opened, print_json
+
+if TYPE_CHECKING:
+    from lab_plugin.lab import Lab
+    from lab_plugin.locking import Locking
 
 
 def init(
@@ -84,29 +88,30 @@ def lock(
     as_json: JsonOption = False,
 ) -> None:
     """Hash-lock the scorer and score the baseline (or the champion again) with it."""
-    from lab_plugin.locking import lock_lab
-
     with opened(lab) as this:
-
-        async def work() -> tuple[object, ...]:
-            sandbox = this.sandbox()
-            try:
-                await sandbox.probe()
-                return sandbox.kind, await lock_lab(this, sandbox, reason, baseline)
-            finally:
-                await sandbox.close()
-
-        kind, done = asyncio.run(work())
-        record = done.record  # type: ignore[attr-defined]
+        kind, done = asyncio.run(_lock(this, reason, baseline))
         dirty = this.repository.is_dirty()
+    record = done.record
     if as_json:
-        print_json({**record.model_dump(mode="json"), "opened": done.opened, "changes": done.changes})  # type: ignore[attr-defined]
+        print_json({**record.model_dump(mode="json"), "opened": done.opened, "changes": done.changes})
         return
-    for line in done.changes:  # type: ignore[attr-defined]
+    for line in done.changes:
         print(f"  {line}")
-    word = "opened" if done.opened else "unchanged"  # type: ignore[attr-defined]
+    word = "opened" if done.opened else "unchanged"
     print(f"Epoch {record.epoch} {word}; digest {record.digest[:12]}; sandbox {kind}.")
     what = f"idea {record.champion}" if record.champion else "baseline"
     print(f"The {what} is commit {record.commit[:12]}: {record.metric} {number(record.value)}.")
     if dirty:
         print("The working tree has changes that are not committed: they are no part of the baseline.")
+
+
+async def _lock(lab: Lab, reason: str, baseline: str) -> tuple[str, Locking]:
+    """Lock in the lab's sandbox; returns its kind too."""
+    from lab_plugin.locking import lock_lab
+
+    sandbox = lab.sandbox()
+    try:
+        await sandbox.probe()
+        return sandbox.kind, await lock_lab(lab, sandbox, reason, baseline)
+    finally:
+        await sandbox.close()

@@ -131,7 +131,7 @@ class Ledger:
             RefConflict: A check failed; nothing moved.
         """
         with self._lock:
-            return _recover.recover(self._repository, self.lab, self.records(), self.state(), fence)
+            return _recover.recover(self._repository, self.lab, self.state(), fence)
 
     def _forget(self) -> None:
         self._head = None

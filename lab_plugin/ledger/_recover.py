@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lab_plugin.ledger._chain import Entry
-from lab_plugin.ledger._records import CampaignRecord, VerdictRecord
 from lab_plugin.ledger._state import State
 from lab_plugin.repository import RefChange, Repository
 
 
 def recover(
-    repository: Repository, lab: str, entries: Sequence[Entry], state: State, fence: Sequence[RefChange]
+    repository: Repository, lab: str, state: State, fence: Sequence[RefChange]
 ) -> list[str]:
     """See `Ledger.recover`."""
     changes: dict[str, RefChange] = {}
@@ -25,9 +23,9 @@ def recover(
     best = f"refs/heads/lab/{lab}/best"
     if state.champion is not None:
         now = repository.ref(best)
-        if now != state.champion.commit and (now is None or now == _champion_before(entries)):
+        if now != state.champion.commit and (now is None or _is_held(repository, lab, now)):
             changes[best] = RefChange(best, state.champion.commit, now or "")
-            mended.append(f"lab/{lab}/best was not yet at the champion, idea {state.champion.number}")
+            mended.append(f"lab/{lab}/best was not at the champion, idea {state.champion.number}")
     prefix = f"refs/lab/{lab}/open/"
     for ref, oid in repository.refs(prefix).items():
         number = ref.removeprefix(prefix).partition("-")[0]
@@ -39,13 +37,7 @@ def recover(
     return mended
 
 
-def _champion_before(entries: Sequence[Entry]) -> str | None:
-    """The champion's commit before the newest record that moved it."""
-    moves = (
-        entry.record.commit
-        for entry in reversed(entries)
-        if not isinstance(entry.record, CampaignRecord)
-        and not (isinstance(entry.record, VerdictRecord) and entry.record.verdict != "kept")
-    )
-    next(moves, None)
-    return next(moves, None)
+def _is_held(repository: Repository, lab: str, commit: str) -> bool:
+    """Whether the ledger keeps a commit, so that moving a branch away from it loses nothing."""
+    head = repository.ref(f"refs/lab/{lab}/ledger")
+    return head is not None and repository.is_ancestor(commit, head)

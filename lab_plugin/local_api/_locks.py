@@ -40,9 +40,9 @@ def acquire(path: Path, *, shared: bool = False, wait: bool = True) -> int | Non
 
 
 @contextmanager
-def held(path: Path) -> Iterator[None]:
+def held(path: Path, *, shared: bool = False) -> Iterator[None]:
     """Hold a lock for a block."""
-    handle = acquire(path)
+    handle = acquire(path, shared=shared)
     try:
         yield
     finally:

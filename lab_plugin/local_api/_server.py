@@ -13,6 +13,8 @@ from pathlib import Path
 
 from lab_plugin.local_api import _locks, _record, _settings
 
+_BACKLOG = 2048
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Serve the API of a folder until a signal or, with `--grace`, until nobody uses it.
@@ -27,11 +29,8 @@ def main(arguments: list[str] | None = None) -> int:
     home: Path = options.home.expanduser().resolve()
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
     handle = _locks.acquire(home / _locks.SERVER, wait=options.grace is not None)
-    if handle is None:
-        record = _record.load(home)
-        where = f" at {_settings.ui_url(record.port)}" if record and record.port else ""
-        print(f"The API of {home} is served already{where}.", file=sys.stderr)
-        return 1
+    if handle is None and not _outlast(home):
+        return 0
     listener = _listen(options.port)
     port = listener.getsockname()[1]
     if options.grace is None:
@@ -49,6 +48,19 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
+def _outlast(home: Path) -> bool:
+    """Keep the server that is there until it ends; then this process holds the lock. False after Ctrl-C."""
+    record = _record.load(home)
+    where = f" at {_settings.ui_url(record.port)}" if record and record.port else ""
+    print(f"Prefect UI  served already{where}; it stays while this command runs", flush=True)
+    try:
+        with _locks.held(home / _locks.CLIENTS, shared=True):
+            _locks.acquire(home / _locks.SERVER)
+    except KeyboardInterrupt:
+        return False
+    return True
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m lab_plugin.local_api", description="Serve a lab's Prefect API and UI."
@@ -64,15 +76,25 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _listen(port: int) -> socket.socket:
+    try:
+        return _bound(port)
+    except OSError as error:
+        if error.errno not in (errno.EADDRINUSE, errno.EACCES):
+            raise
+        return _bound(0)
+
+
+def _bound(port: int) -> socket.socket:
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     # Without it, a restart could not take the port while old connections linger in TIME_WAIT.
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((_settings.HOST, port))
-    except OSError as error:
-        if error.errno not in (errno.EADDRINUSE, errno.EACCES):
-            raise
-        listener.bind((_settings.HOST, 0))
+        # With it, two servers can bind one port; only listening makes it this one's, so it comes at once.
+        listener.listen(_BACKLOG)
+    except OSError:
+        listener.close()
+        raise
     return listener
 
 

@@ -4,6 +4,7 @@ from lab_plugin.proposers._command import command_proposer
 from lab_plugin.proposers._contract import Outcome, Proposer, Request, Setup, Suggestion
 from lab_plugin.proposers._registry import open_proposer
 from lab_plugin.proposers._sampling import random_proposer, tpe_proposer
+from lab_plugin.proposers._text import clean_block, clean_line
 
 __all__ = [
     "Outcome",
@@ -11,6 +12,8 @@ __all__ = [
     "Request",
     "Setup",
     "Suggestion",
+    "clean_block",
+    "clean_line",
     "command_proposer",
     "open_proposer",
     "random_proposer",

@@ -9,16 +9,17 @@ from lab_plugin.errors import RepositoryError
 from lab_plugin.repository._git import Git, failure, run_as_user
 
 
-def worktree_of(git: Git, branch: str) -> Path | None:
-    """The working tree that a branch is checked out in."""
-    folder: Path | None = None
+def worktrees(git: Git) -> dict[str, Path]:
+    """The branches that are checked out, and the working tree of each."""
+    found: dict[str, Path] = {}
+    folder = Path()
     for line in os.fsdecode(git.run("worktree", "list", "--porcelain", "-z")).split("\0"):
         key, _, value = line.partition(" ")
         if key == "worktree":
             folder = Path(value)
-        elif key == "branch" and value == f"refs/heads/{branch}":
-            return folder
-    return None
+        elif key == "branch":
+            found[value.removeprefix("refs/heads/")] = folder
+    return found
 
 
 def merge_trees(git: Git, ours: str, theirs: str) -> str:

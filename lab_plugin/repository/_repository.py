@@ -128,7 +128,11 @@ class Repository:
         Args:
             branch: Its short name, `main`.
         """
-        return _merge.worktree_of(self._git, branch)
+        return _merge.worktrees(self._git).get(branch)
+
+    def checked_out_branches(self) -> frozenset[str]:
+        """The branches that any working tree has checked out, by short name."""
+        return frozenset(_merge.worktrees(self._git))
 
     def is_ancestor(self, commit: str, descendant: str) -> bool:
         """Whether a commit is another one or comes before it."""

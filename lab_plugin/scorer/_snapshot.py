@@ -74,7 +74,7 @@ def _write(repository: Repository, tree: str, target: Path) -> None:
     try:
         for path, entry in repository.entries(tree).items():
             file = partial / path
-            file.parent.mkdir(parents=True, exist_ok=True)
+            _make_folder(file.parent, partial)
             file.write_bytes(repository.read_blob(entry.oid))
             file.chmod(0o555 if entry.mode & 0o100 else 0o444)
         partial.chmod(0o755)
@@ -83,3 +83,12 @@ def _write(repository: Repository, tree: str, target: Path) -> None:
         shutil.rmtree(partial, ignore_errors=True)
         if not target.is_dir():
             raise
+
+
+def _make_folder(folder: Path, above: Path) -> None:
+    """Make a folder that the sandbox's other user can read, whatever the umask."""
+    if folder == above or folder.is_dir():
+        return
+    _make_folder(folder.parent, above)
+    folder.mkdir()
+    folder.chmod(0o755)
