@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
+import httpx
 from prefect import flow, tags
 from prefect.client.schemas.objects import State
+from prefect.exceptions import PrefectException
 from prefect.runtime import flow_run
 from prefect.states import Cancelled, Completed
 
@@ -19,6 +22,8 @@ from lab_plugin.flows.cancellation import watching
 from lab_plugin.flows.iteration import iteration
 from lab_plugin.flows.reconciliation import close_dead_runs
 from lab_plugin.lab import Lab
+
+_log = logging.getLogger("prefect.lab")
 
 
 @flow(name="campaign", flow_run_name="{lab}", persist_result=False)
@@ -41,10 +46,21 @@ async def campaign(
         # Constant for the campaign: Prefect's client pays for every set of tags that it has not seen.
         stack.enter_context(tags(f"campaign:{this.number}"))
         await stack.enter_async_context(watching(own_run, this.stop))
-        closing = asyncio.create_task(close_dead_runs(this.lab.tag))
-        await asyncio.gather(*(_slot(this) for _ in range(jobs)))
+        closing = asyncio.create_task(_close_dead_runs(this))
+        # All slots end before the lab is let go: one that failed has stopped the others.
+        ends = await asyncio.gather(*(_slot(this) for _ in range(jobs)), return_exceptions=True)
         await closing
+        for error in ends:
+            if error is not None:
+                raise error
     return (Completed if this.finished else Cancelled)(message=this.stop_reason)
+
+
+async def _close_dead_runs(this: Campaign) -> None:
+    try:
+        await close_dead_runs(this.lab.tag)
+    except (httpx.HTTPError, PrefectException) as error:
+        _log.warning("Runs of dead processes may still show as running: %s", error)
 
 
 async def _slot(this: Campaign) -> None:

@@ -32,7 +32,13 @@ async def _infrastructure_failed(task: Task[Any, Any], run: TaskRun, state: Stat
     return False
 
 
-@task(cache_policy=NO_CACHE, persist_result=False)
+@task(
+    cache_policy=NO_CACHE,
+    persist_result=False,
+    retries=_RETRIES,
+    retry_delay_seconds=1,
+    retry_condition_fn=_infrastructure_failed,
+)
 async def propose(lab: str, number: int) -> Idea:
     """Ask the proposer for one idea and commit it."""
     idea = await running(lab).propose(number)

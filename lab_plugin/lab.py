@@ -139,7 +139,7 @@ class Lab:
         """Finish what a dead process left half done; the champion's branch is at the champion afterwards.
 
         Raises:
-            RepositoryError: The branch is at a commit that the ledger does not hold, and moving it would lose.
+            RepositoryError: The branch is at a commit that the ledger lacks; moving it could lose that.
         """
         self.ledger.recover([lease.fence()])
         champion, found = self.ledger.state().champion, self.repository.ref(self.best_ref)

@@ -1,4 +1,4 @@
-"""Scratch folders beside a lab: each is removed by who made it, or by the next campaign once that one is dead."""
+"""Scratch folders of a lab: removed by who made them, or once that process is dead, by the next campaign."""
 
 from __future__ import annotations
 

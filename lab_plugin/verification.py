@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lab_plugin.epoch import load_epoch
+from lab_plugin.epoch import Epoch, load_epoch
 from lab_plugin.errors import LedgerError
 from lab_plugin.lab import Lab
 from lab_plugin.ledger import LockRecord
 from lab_plugin.lookup import find_idea
 from lab_plugin.rescore import score_tree
+from lab_plugin.scorer import differences
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,9 @@ async def verify_idea(lab: Lab, text: str) -> Rerun:
         SandboxUnavailable: The sandbox broke.
     """
     record = find_idea(lab, text)
+    if record.value is None and not record.sandbox and record.duplicate_of is None:
+        explanation = f"nothing of it was run, then or now: {record.verdict}, {record.reason}"
+        return Rerun(record.number, None, None, True, explanation)
     epoch = load_epoch(lab, _lock_record(lab, record.epoch))
     then = Lab(epoch.config, lab.repository, lab.home)
     sandbox = then.sandbox()
@@ -54,13 +58,14 @@ async def verify_idea(lab: Lab, text: str) -> Rerun:
     finally:
         await sandbox.close()
     equal = score.value == record.value
-    if record.value is None:
-        explanation = f"it had no score ({record.verdict}), and has {_shown(score.value)} now"
+    if record.value is None and equal:
+        explanation = f"it had no score ({record.verdict}), and has none now"
     elif equal:
         explanation = f"scored again from git: {_shown(score.value)}, as recorded"
     else:
         why = f" ({score.reason})" if score.reason else ""
-        explanation = f"recorded {_shown(record.value)}, found {_shown(score.value)}{why}"
+        changed = "".join(f"\n  since its lock: {line}" for line in _changes(then, epoch)[:20])
+        explanation = f"recorded {_shown(record.value)}, found {_shown(score.value)}{why}{changed}"
     return Rerun(record.number, record.value, score.value, equal, explanation)
 
 
@@ -69,6 +74,15 @@ def _lock_record(lab: Lab, epoch: int) -> LockRecord:
         if isinstance(entry.record, LockRecord) and entry.record.epoch == epoch:
             return entry.record
     raise LedgerError(f"The ledger has no lock of epoch {epoch}.", "Run `lab verify`.")
+
+
+def _changes(then: Lab, epoch: Epoch) -> tuple[str, ...]:
+    """What a score depends on and git does not hold: public data and the environment."""
+    locked = epoch.lock.terms
+    found = then.terms()
+    return differences(
+        locked, locked.model_copy(update={"data": found.data, "environment": found.environment})
+    )
 
 
 def _shown(value: float | None) -> str:

@@ -162,9 +162,7 @@ class Campaign:
         champion = self.lab.ledger.state().champion
         assert champion is not None
         try:
-            return await self._unless_stopped(
-                self._ideas.propose(number, self.number, self._epoch, champion)
-            )
+            return await self._unless_stopped(self._ideas.propose(number, self.number, self._epoch, champion))
         except SpaceExhausted as error:
             del self._started[number]
             self._stop_reason, self._closed = error.message, True

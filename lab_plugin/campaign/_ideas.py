@@ -9,7 +9,14 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from lab_plugin import parameters
-from lab_plugin.errors import IntakeError, LabError, LedgerError, ParametersError, ProposerError, SpaceExhausted
+from lab_plugin.errors import (
+    IntakeError,
+    LabError,
+    LedgerError,
+    ParametersError,
+    ProposerError,
+    SpaceExhausted,
+)
 from lab_plugin.idea import Fault, Idea, PlannedPoint
 from lab_plugin.lab import Lab
 from lab_plugin.ledger import Champion

@@ -22,6 +22,7 @@ from lab_plugin.sandbox import Sandbox, warning
 from lab_plugin.scratch import sweep_scratch
 from lab_plugin.timestamps import utc_now
 
+_TOLD_SECONDS = 1.0
 _running: dict[str, Campaign] = {}
 
 
@@ -214,9 +215,15 @@ def _announce(campaign: Campaign, sandbox: Sandbox) -> None:
 
 
 def _end(campaign: Campaign, lease: Lease) -> None:
+    view = campaign.view
     if campaign.finished:
-        record = _record(campaign.view, "closed", campaign.stop_reason, campaign.seconds)
-        _append(campaign.lab, lease, record)
+        _append(campaign.lab, lease, _record(view, "closed", campaign.stop_reason, campaign.seconds))
+    elif campaign.seconds - view.spent.seconds >= _TOLD_SECONDS:
+        # No verdict tells of the time since the last one; a budget of hours must not forget it.
+        reason = campaign.stop_reason or "stopped"
+        # What stopped the campaign (a lost lease, a full disk) may refuse this too, and is told already.
+        with suppress(RepositoryError):
+            _append(campaign.lab, lease, _record(view, "revised", reason, campaign.seconds))
     events.publish(
         events.CampaignEnded(campaign.number, campaign.stop_reason or "stopped", campaign.finished)
     )

@@ -203,7 +203,7 @@ class VerdictDesk:
 
 
 def _trial_of(runs: Sequence[PointRun], best: int) -> Path | None:
-    """Folder of the trial that a verdict shows: its best point's, or the first that ran; None when none did."""
+    """Folder of the trial that a verdict shows: its best point's, else the first that ran, if any."""
     ran = [run for run in (*runs[best : best + 1], *runs) if run.execution is not None]
     return ran[0].trial.folder if ran else None
 

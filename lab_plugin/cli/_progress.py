@@ -68,7 +68,7 @@ class Progress:
     def _decided(self, event: IdeaDecided) -> None:
         record = event.record
         value = "" if record.value is None else f" {record.value:.6g}"
-        reason = "" if record.value is not None else f": {record.reason.splitlines()[0]}"
+        reason = "" if record.value is not None else f": {record.reason.partition(chr(10))[0]}"
         # A bar shows the flow of plain ideas by itself; what is kept, or fails, deserves a line.
         if not self._live or record.verdict != "reverted":
             self.note(f"{record.number:04d} {record.verdict}{value}  {record.slug}{reason}")

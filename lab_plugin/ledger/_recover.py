@@ -8,9 +8,7 @@ from lab_plugin.ledger._state import State
 from lab_plugin.repository import RefChange, Repository
 
 
-def recover(
-    repository: Repository, lab: str, state: State, fence: Sequence[RefChange]
-) -> list[str]:
+def recover(repository: Repository, lab: str, state: State, fence: Sequence[RefChange]) -> list[str]:
     """See `Ledger.recover`."""
     changes: dict[str, RefChange] = {}
     mended: list[str] = []

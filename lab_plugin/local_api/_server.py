@@ -7,7 +7,6 @@ import asyncio
 import errno
 import os
 import socket
-import sys
 from importlib.metadata import version
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A full disk stops the campaign with a clear error; when there is room again it goes on, and nothing is lost."""
+"""A full disk stops the campaign with a clear error; with room again it goes on, and nothing is lost."""
 
 import os
 import subprocess

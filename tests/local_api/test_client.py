@@ -143,13 +143,41 @@ def test_the_foreground_prints_its_address_and_ends_with_a_signal(home: Path, po
         with LocalApi(home) as api:
             api.start()
             assert api.wait() == f"http://127.0.0.1:{port}/api", "a campaign uses the one in the foreground"
-        second = subprocess.run(command, capture_output=True, text=True, timeout=60)
-        assert second.returncode == 1
-        assert "served already" in second.stderr
         process.send_signal(signal.SIGINT)
         process.wait()
         watchdog.cancel()
     assert not (home / "api.json").exists()
+
+
+def test_the_foreground_keeps_a_campaigns_server_and_outlasts_it(home: Path, port: int) -> None:
+    command = [sys.executable, "-m", "lab_plugin.local_api", "--home", str(home), "--port", str(port)]
+    with LocalApi(home, port=port, grace=0.5) as api:
+        api.start()
+        url = api.wait()
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        watchdog = threading.Timer(60, process.kill)
+        watchdog.start()
+        assert process.stdout is not None
+        assert f"served already at {url.removesuffix('/api')};" in process.stdout.readline()
+    with process:
+        time.sleep(2)
+        assert LocalApi(home).running() == url, "the campaign is over, and the UI is still there"
+        LocalApi(home).stop()
+        assert process.stdout.readline() == f"Prefect UI  http://127.0.0.1:{port}\n"
+        process.send_signal(signal.SIGINT)
+        process.wait()
+        watchdog.cancel()
+
+
+def test_servers_that_start_at_once_never_share_a_port(tmp_path: Path, port: int) -> None:
+    with LocalApi(tmp_path / "a", port=port) as one, LocalApi(tmp_path / "b", port=port) as other:
+        one.start()
+        other.start()
+        try:
+            assert one.wait() != other.wait()
+        finally:
+            one.stop()
+            other.stop()
 
 
 def test_a_folder_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
