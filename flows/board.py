@@ -16,6 +16,7 @@ from typing import Self
 from uuid import UUID
 
 import httpx
+from prefect import get_run_logger
 from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.actions import ArtifactCreate, ArtifactUpdate
 from prefect.exceptions import PrefectException
@@ -23,7 +24,7 @@ from prefect.exceptions import PrefectException
 from lab_plugin.campaign import Campaign
 from lab_plugin.events import Event, IdeaDecided
 from lab_plugin.ledger import VerdictRecord
-from lab_plugin.report import results_rows
+from lab_plugin.report import idea_name, results_rows
 
 _REFRESH_SECONDS = 5.0
 _TABLE_ROWS = 200
@@ -46,6 +47,7 @@ class Board:
         self._artifacts: dict[str, UUID] = {}
         self._refreshed = 0.0
         self._line = ""
+        self._logger = get_run_logger()
 
     async def __aenter__(self) -> Self:
         self._writer = asyncio.create_task(self._write_all())
@@ -66,6 +68,8 @@ class Board:
             return
         rate = event.kept / max(1, event.iterations)
         self._line = f"best {event.champion:.6g}, {event.iterations} ideas, {rate:.0%} kept"
+        if event.record.verdict == "kept":
+            self._logger.info("%s: kept, %s", idea_name(event.record), event.record.reason)
         if event.record.flow_run:
             self._iteration(event.record, event.report)
         if time.monotonic() - self._refreshed >= _REFRESH_SECONDS:
@@ -74,11 +78,11 @@ class Board:
     def _iteration(self, record: VerdictRecord, report: str) -> None:
         run = UUID(record.flow_run)
         value = "" if record.value is None else f" {record.value:.6g}"
-        name = f"{record.number:04d} {record.slug} {record.verdict}{value}"
+        name = f"{idea_name(record)} {record.verdict}{value}"
         artifact = ArtifactCreate(
             key=f"{self._campaign.lab.name}-idea-{record.number:04d}",
             type="markdown",
-            description=f"Idea {record.number} of the lab {self._campaign.lab.name}: {record.verdict}.",
+            description=name,
             data=report,
             flow_run_id=run,
         )
@@ -89,7 +93,8 @@ class Board:
         self._refreshed = time.monotonic()
         rows = results_rows(self._campaign.newest(_TABLE_ROWS), self._campaign.lab.config.scorer.metric)
         if rows:
-            self._put("results", "table", json.dumps(rows), f"{self._line} (the newest {len(rows)} shown)")
+            shown = f" (the newest {_TABLE_ROWS} shown)" if len(rows) == _TABLE_ROWS else ""
+            self._put("results", "table", json.dumps(rows), f"{self._line}{shown}")
         self._put("progress", "progress", round(100 * self._campaign.share_spent(), 1), self._line)
 
     def _put(self, what: str, kind: str, data: str | float, description: str) -> None:

@@ -7,6 +7,14 @@ from collections.abc import Sequence
 from lab_plugin.ledger import VerdictRecord
 
 _SHOWN_PATCH = 20_000
+_NAME_LENGTH = 80
+
+
+def idea_name(record: VerdictRecord) -> str:
+    """Number and title on one line, as people meet the idea: a branch's slug has lost signs and points."""
+    title = "".join(character if character.isprintable() else " " for character in record.title)
+    name = f"{record.number:04d} {_inline(title) or record.slug}"
+    return name if len(name) <= _NAME_LENGTH else f"{name[: _NAME_LENGTH - 1]}…"
 
 
 def iteration_report(record: VerdictRecord, metric: str, patch: str) -> str:
@@ -18,14 +26,13 @@ def iteration_report(record: VerdictRecord, metric: str, patch: str) -> str:
         patch: The unified diff to the parent.
     """
     lines = [
-        f"# {record.number:04d} {_inline(record.title or record.slug)}",
+        f"# {record.number:04d}: {_inline(record.title or record.slug)}",
         "",
         *((_inline(record.hypothesis), "") if record.hypothesis else ()),
         f"**{record.verdict}**: {_inline(record.reason)}",
         "",
-        "| | |",
-        "|---|---|",
         f"| branch | `{record.branch}` |",
+        "|---|---|",
         f"| parent | `{record.parents[0][:12]}` |",
         f"| strategy | {record.strategy} |",
         f"| {_cell(metric)} | {_number(record.value)} |",

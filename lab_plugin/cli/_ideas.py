@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from lab_plugin.cli._options import JsonOption, LabOption, opened, print_json
+from lab_plugin.cli._options import JsonOption, LabOption, opened, print_json, print_untrusted
 
 IdeaArgument = Annotated[
     str, typer.Argument(metavar="IDEA", help="Its number, branch, or commit; or 'best'.")
@@ -25,7 +25,7 @@ def show(idea: IdeaArgument, lab: LabOption = None, as_json: JsonOption = False)
             print_json(record.model_dump(mode="json"))
             return
         patch = this.repository.diff(record.parents[0], record.commit)
-        print(iteration_report(record, this.config.scorer.metric, patch), end="")
+        print_untrusted(iteration_report(record, this.config.scorer.metric, patch))
 
 
 def diff(
@@ -44,7 +44,7 @@ def diff(
     if as_json:
         print_json({"number": record.number, "base": base, "commit": record.commit, "diff": patch})
     else:
-        print(patch, end="")
+        print_untrusted(patch)
 
 
 def verify(

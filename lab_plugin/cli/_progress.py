@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from lab_plugin.events import CampaignEnded, CampaignOpened, Event, IdeaDecided
+from lab_plugin.report import idea_name
 
 
 class Progress:
@@ -71,7 +72,7 @@ class Progress:
         reason = "" if record.value is not None else f": {record.reason.partition(chr(10))[0]}"
         # A bar shows the flow of plain ideas by itself; what is kept, or fails, deserves a line.
         if not self._live or record.verdict != "reverted":
-            self.note(f"{record.number:04d} {record.verdict}{value}  {record.slug}{reason}")
+            self.note(f"{idea_name(record)}: {record.verdict}{value}{reason}")
         if self._live:
             self._bar.update(self._task, completed=event.iterations, line=self._line(event))
         elif event.iterations % 10 == 0:
@@ -85,7 +86,7 @@ class Progress:
 
     def _left(self, event: IdeaDecided) -> str:
         done = event.iterations - self._done_before
-        if self._total is None or done < 1:
+        if self._total is None or done < 1 or event.iterations >= self._total:
             return f"{event.seconds:.0f} s"
         seconds = (time.monotonic() - self._began) / done * (self._total - event.iterations)
         minutes, rest = divmod(int(seconds), 60)

@@ -17,7 +17,7 @@ def describe_points(points: Sequence[Mapping[str, Value]], best: Mapping[str, Va
         return _cut(f"sweep of {len(points)}:", varied)
     [point] = points
     changed = [
-        f"{name} {_short(value)}" for name, value in point.items() if best is None or value != best.get(name)
+        f"{name}={_short(value)}" for name, value in point.items() if best is None or value != best.get(name)
     ]
     return _cut("", changed)
 

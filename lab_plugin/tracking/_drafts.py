@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from lab_plugin.ledger._records import LockRecord, Point, VerdictRecord
+from lab_plugin.report import idea_name
 from lab_plugin.tracking._names import clean, metrics, params, tags
 from lab_plugin.tracking._story import Story, Tally
 
@@ -66,7 +67,7 @@ def idea_draft(key: str, record: VerdictRecord, metric: str) -> Draft:
     )
     return Draft(
         key=key,
-        name=clean(f"{record.number:04d} {record.slug}", 250),
+        name=idea_name(record),
         tags=_idea_tags(key, record),
         start=start,
         end=end,
@@ -143,7 +144,7 @@ def _point_draft(
     own = (("seconds", point.seconds),)
     return Draft(
         key=key,
-        name=clean(f"{record.number:04d}.{index} {record.slug}", 250),
+        name=idea_name(record).replace(" ", f".{index} ", 1),
         tags=tags(values),
         start=start,
         end=min(end, start + int(1000 * point.seconds)),

@@ -118,7 +118,9 @@ class Round:
         self._put(_drafts.idea_draft(commit, record, metric), lambda: self._files(record))
         self._tell(record)
         curves = _drafts.curve_point(self._story, record.campaign)
-        point = (record.number, _drafts.milliseconds(record.at), curves)
+        # Not the idea's number: parallel ideas end in any order, and the best so far would seem to fall back.
+        step = self._story.campaigns[record.campaign].ideas
+        point = (step, _drafts.milliseconds(record.at), curves)
         self._points.setdefault(record.campaign, []).append(point)
 
     def _put(self, draft: Draft, files: Callable[[], Mapping[str, bytes | Path]]) -> None:

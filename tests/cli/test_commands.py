@@ -1,10 +1,13 @@
 """A day with the lab, from the terminal."""
 
+import os
+import pty
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 from tests.conftest import git
-from tests.program import Cli, document
+from tests.program import LAB, Cli, document
 
 
 def test_from_nothing_to_a_merged_champion(cli: Cli, make_lab: Callable[..., Path]) -> None:
@@ -114,3 +117,37 @@ def test_the_lab_can_be_named_from_elsewhere(cli: Cli, make_lab: Callable[..., P
     elsewhere.mkdir()
     for path in (str(folder), str(folder / "lab.toml")):
         assert document(cli("status", "--json", "--lab", path, cwd=elsewhere))["lab"] == "rosenbrock"
+
+
+def test_a_terminal_is_not_driven_by_a_candidate(
+    make_lab: Callable[..., Path], cli: Cli, environment: dict[str, str]
+) -> None:
+    folder = make_lab()
+    cli("lock", cwd=folder)
+    cli("run", "-n", "1", cwd=folder)
+    (folder / "point.json").write_text("\x1b]0;owned\x07")
+    git(folder, "commit", "-qam", "An escape")
+    raw = cli("diff", "1", "--against", "main", cwd=folder).stdout
+    assert "\x1b" in raw, "into a pipe the patch goes as it is"
+    shown = on_a_terminal([LAB, "diff", "1", "--against", "main"], folder, environment)
+    assert "owned" in shown
+    assert "\x1b" not in shown
+
+
+def on_a_terminal(command: list[str], cwd: Path, environment: dict[str, str]) -> str:
+    """What a command writes when its standard output is a terminal."""
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(command, cwd=cwd, env=environment, stdout=theirs) as process:
+        os.close(theirs)
+        written = b""
+        while True:
+            try:
+                data = os.read(ours, 65536)
+            except OSError:
+                break
+            if not data:
+                break
+            written += data
+        process.wait()
+    os.close(ours)
+    return written.decode()

@@ -326,11 +326,11 @@ async def test_optuna_is_silent_and_its_settings_are_left_alone(
 async def test_titles_say_what_changes(setup, request_of) -> None:
     space = {"hidden": choice(128), "lr": real(0.003, 0.003), "name": choice("a\nb")}
     first = await open_proposer("random", setup(space=space)).ask(request_of(1))
-    assert first.title == "hidden 128, lr 0.003, name a b"
+    assert first.title == "hidden=128, lr=0.003, name=a b"
     space = {"hidden": choice(128), "on": choice(True, False)}
     proposer = open_proposer("random", setup(space=space))
     proposer.tell(outcome(1, {"hidden": 128, "on": False}, 1.0))
-    assert (await proposer.ask(request_of(2))).title == "on true"
+    assert (await proposer.ask(request_of(2))).title == "on=true"
     proposer = open_proposer(
         "random", setup(space={"fixed": choice(1), "k": integer(1, 9), "n": integer(1, 9)})
     )

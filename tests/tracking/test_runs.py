@@ -84,6 +84,24 @@ def test_a_campaign_carries_the_best_so_far(ledger, mirror, seen):
     assert run.data.metrics["keep_rate"] == pytest.approx(1 / 3)
 
 
+def test_the_best_so_far_never_falls_back_when_ideas_end_out_of_order(ledger, mirror, seen):
+    ledger.verdict(2, verdict="kept", value=0.95)
+    ledger.verdict(1)
+    mirror.sync()
+    run = seen.one("tags.`lab.kind` = 'campaign'")
+    assert seen.curve(run, "accuracy_best") == [(1, 0.95), (2, 0.95)]
+
+
+def test_a_run_is_named_by_its_title_which_keeps_what_a_slug_loses(ledger, mirror, seen):
+    points = (Point(params={"x": -1.3}, tree="f" * 40, status="scored", value=0.5, seconds=1.0),)
+    ledger.verdict(1, title="x -1.3,\x1b y 0.2", slug="x-1-3-y-0-2", points=points)
+    mirror.sync()
+    assert {run.info.run_name for run in seen.runs("tags.`lab.kind` != 'campaign'")} >= {
+        "0001 x -1.3, y 0.2",
+        "0001.1 x -1.3, y 0.2",
+    }
+
+
 def test_a_campaign_goes_on_in_the_same_run(ledger, mirrors, seen):
     ledger.verdict(1)
     ledger.campaign("closed", reason="spent")

@@ -36,6 +36,8 @@ class Spawner:
 
     def serve(self) -> None:
         """Fork supervisors until the lab is gone and the last one has ended."""
+        # What is copied out of one sandbox is read in the next by another user, whatever the lab's umask.
+        os.umask(0o022)
         open_for_jobs = True
         while open_for_jobs or self._entries:
             poll = select.poll()
