@@ -7,6 +7,7 @@ import logging
 import signal
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 from lab_plugin.cli._progress import Progress
 from lab_plugin.errors import LabError
@@ -71,7 +72,6 @@ async def _run(
     """Run the flow; returns whether a signal ended it."""
     from prefect import tags
 
-    from lab_plugin.campaign import running
     from lab_plugin.flows.campaign import campaign
     from lab_plugin.flows.reconciliation import owner_tag
 
@@ -86,15 +86,20 @@ async def _run(
         nonlocal interrupted
         interrupted = True
         progress.note("stopping: running trials are ended, their ideas stay open")
-        try:
-            running(folder).stop("interrupted")
-        except LabError:
-            task.cancel()
+        _halt(folder, task, "interrupted")
 
     loop = asyncio.get_running_loop()
     for number in _SIGNALS:
         loop.add_signal_handler(number, stop)
     keeper = asyncio.ensure_future(api.local.keep()) if api.local else None
+
+    def lose_api(ended: asyncio.Future[None]) -> None:
+        # Without its API a campaign would go on unseen.
+        if not ended.cancelled():
+            _halt(folder, task, "the Prefect API is lost")
+
+    if keeper is not None:
+        keeper.add_done_callback(lose_api)
     try:
         with suppress(asyncio.CancelledError):
             state = await task
@@ -105,4 +110,16 @@ async def _run(
             keeper.cancel()
         for number in _SIGNALS:
             loop.remove_signal_handler(number)
+    if keeper is not None and keeper.done() and not keeper.cancelled():
+        keeper.result()
     return interrupted
+
+
+def _halt(folder: str, task: asyncio.Task[Any], reason: str) -> None:
+    """Stop the campaign, or the flow that has not opened it yet."""
+    from lab_plugin.campaign import running
+
+    try:
+        running(folder).stop(reason)
+    except LabError:
+        task.cancel()

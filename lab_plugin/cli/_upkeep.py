@@ -20,11 +20,14 @@ def sync(
     from lab_plugin.mirroring import make_mirror
 
     with opened(lab) as this:
-        report = make_mirror(this).sync(rebuild=rebuild)
+        mirror = make_mirror(this)
+        report = mirror.sync(rebuild=rebuild)
+        links = mirror.links()
     if as_json:
-        print_json(vars(report))
+        print_json({**vars(report), **vars(links)})
     else:
         print(f"MLflow: {report.written} written, {report.already} there already, {report.deleted} deleted.")
+        print(f"Leaderboard, behind the UI's address: {links.leaderboard}")
         if report.failed:
             print(f"{report.failed} could not be written; run `lab sync` again.")
     if report.failed:

@@ -84,8 +84,8 @@ def _listen(port: int) -> socket.socket:
 
 
 def _bound(port: int) -> socket.socket:
-    # asyncio switches Nagle's algorithm off only where the protocol is named; with it, most answers wait 40 ms
-    # for the client's delayed acknowledgement.
+    # asyncio switches Nagle's algorithm off only where the protocol is named; with it, most answers wait
+    # 40 ms for the client's delayed acknowledgement.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     # Without it, a restart could not take the port while old connections linger in TIME_WAIT.
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
