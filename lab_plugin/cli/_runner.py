@@ -13,6 +13,7 @@ from lab_plugin.cli._progress import Progress
 from lab_plugin.errors import LabError
 from lab_plugin.events import CampaignEnded, Event, subscribed
 from lab_plugin.lab import Lab
+from lab_plugin.repository import require_free
 from lab_plugin.serving import Serving, serving
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -59,6 +60,7 @@ def run_campaign(lab: Lab, budget: dict[str, float], fresh: bool, jobs: int, qui
 
 def _prepare(lab: Lab) -> None:
     """What takes time and needs no API: prove the lock, and import what the campaign will use."""
+    require_free(lab.repository, lab.lease_ref)
     lab.require_lock()
     import lab_plugin.flows.campaign  # noqa: F401
 

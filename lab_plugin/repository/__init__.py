@@ -2,7 +2,14 @@
 
 from lab_plugin.repository._diff import DiffStat
 from lab_plugin.repository._intake import IntakeLimits, IntakeResult, take_in
-from lab_plugin.repository._lease import EXPIRY_SECONDS, HEARTBEAT_SECONDS, Holder, Lease, holder
+from lab_plugin.repository._lease import (
+    EXPIRY_SECONDS,
+    HEARTBEAT_SECONDS,
+    Holder,
+    Lease,
+    holder,
+    require_free,
+)
 from lab_plugin.repository._objects import EMPTY_TREE
 from lab_plugin.repository._refs import RefChange
 from lab_plugin.repository._repository import Commit, Repository
@@ -27,5 +34,6 @@ __all__ = [
     "Workspace",
     "WorkspacePool",
     "holder",
+    "require_free",
     "take_in",
 ]

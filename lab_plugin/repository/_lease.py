@@ -177,6 +177,16 @@ def holder(repository: Repository, ref: str) -> Holder | None:
     return found if found is not None and found.lives(beat) else None
 
 
+def require_free(repository: Repository, ref: str) -> None:
+    """See that nobody holds a lease, before work is done that would need it.
+
+    Raises:
+        LeaseHeld: A living process holds it.
+    """
+    if (found := holder(repository, ref)) is not None:
+        raise _held(found)
+
+
 def _held(by: Holder) -> LeaseHeld:
     return LeaseHeld(
         f"The lab is held by {by.describe()}.",

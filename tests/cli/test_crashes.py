@@ -148,7 +148,7 @@ def test_a_second_campaign_is_refused(
     cli: Cli, make_lab: Callable[..., Path], environment: dict[str, str]
 ) -> None:
     folder = slow(make_lab, cli)
-    process = start(folder, environment)
+    process = start(folder, environment, "-n", "500")
     wait_for_ideas(folder, 1, process)
     refused = cli("run", cwd=folder, code=1)
     assert str(process.pid) in refused.stderr

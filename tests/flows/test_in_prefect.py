@@ -39,7 +39,7 @@ def test_runs_states_logs_and_artifacts(
     cli("lock", cwd=folder)
     ideas = document(cli("run", "-n", "4", "-j", "2", "--json", cwd=folder))["ideas"]
 
-    runs = ask("flow_runs", flow_runs={"name": {"like_": "%"}}, sort="START_TIME_ASC")
+    runs = ask("flow_runs", flow_runs={"name": {"like_": "%"}}, sort="START_TIME_DESC")
     runs = [run for run in runs if any(tag.startswith("lab:in-prefect-") for tag in run["tags"])]
     campaigns = [run for run in runs if run["name"] == "in-prefect campaign 1"]
     assert len(campaigns) == 1
