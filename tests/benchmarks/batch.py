@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -36,5 +37,5 @@ def _bare(one: Bench) -> float:
         environment = {**os.environ, "LAB_OUTPUTS": outputs, "LAB_SCORECARD": str(scorecard)}
         began = time.perf_counter()
         for program in ("candidate.py", "scorer/score.py"):
-            subprocess.run(["python3", "-I", "-S", program], cwd=one.folder, env=environment, check=True)
+            subprocess.run([sys.executable, "-I", "-S", program], cwd=one.folder, env=environment, check=True)
         return time.perf_counter() - began
