@@ -7,20 +7,24 @@ import logging
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import httpx
 from prefect import flow, tags
+from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
+from prefect.context import TagsContext
 from prefect.exceptions import PrefectException
 from prefect.runtime import flow_run
 from prefect.states import Cancelled, Completed
 
+from lab_plugin.background_mirror import background_mirror
 from lab_plugin.campaign import Campaign, Plan, open_campaign
 from lab_plugin.events import subscribed
 from lab_plugin.flows.board import Board
 from lab_plugin.flows.cancellation import watching
-from lab_plugin.flows.iteration import iteration
 from lab_plugin.flows.reconciliation import close_dead_runs
+from lab_plugin.flows.runs import IterationRuns
 from lab_plugin.lab import Lab
 
 _log = logging.getLogger("prefect.lab")
@@ -40,7 +44,10 @@ async def campaign(
     """
     own_run = str(flow_run.get_id())
     async with AsyncExitStack() as stack:
-        this = await stack.enter_async_context(open_campaign(Lab.open(Path(lab)), Plan(budget or {}, fresh)))
+        opened = Lab.open(Path(lab))
+        notify = await stack.enter_async_context(background_mirror(opened.config.folder))
+        stack.enter_context(subscribed(lambda event: notify()))
+        this = await stack.enter_async_context(open_campaign(opened, Plan(budget or {}, fresh)))
         board = await stack.enter_async_context(Board(this, own_run))
         stack.enter_context(subscribed(board))
         # Constant for the campaign: Prefect's client pays for every set of tags that it has not seen.
@@ -48,7 +55,10 @@ async def campaign(
         await stack.enter_async_context(watching(own_run, this.stop))
         closing = asyncio.create_task(_close_dead_runs(this))
         # All slots end before the lab is let go: one that failed has stopped the others.
-        ends = await asyncio.gather(*(_slot(this) for _ in range(jobs)), return_exceptions=True)
+        runs = IterationRuns(
+            await stack.enter_async_context(get_client()), UUID(own_run), lab, TagsContext.get().current_tags
+        )
+        ends = await asyncio.gather(*(_slot(this, runs) for _ in range(jobs)), return_exceptions=True)
         await closing
         for error in ends:
             if error is not None:
@@ -63,11 +73,11 @@ async def _close_dead_runs(this: Campaign) -> None:
         _log.warning("Runs of dead processes may still show as running: %s", error)
 
 
-async def _slot(this: Campaign) -> None:
+async def _slot(this: Campaign, runs: IterationRuns) -> None:
     """Run one iteration after the other; what breaks one stops the campaign, and no verdict is lost."""
     while (number := this.next_number()) is not None:
         try:
-            state = await iteration(str(this.lab.config.folder), number, return_state=True)
+            state = await runs.run(number)
             if not state.is_cancelled():
                 await state.aresult()
         except BaseException as error:

@@ -13,7 +13,7 @@ from lab_plugin.campaign import Interrupted
 from lab_plugin.flows.tasks import decide, evaluate, execute, propose
 
 
-@flow(name="iteration", flow_run_name="{number:04d}", persist_result=False)
+@flow(name="iteration", persist_result=False, validate_parameters=False)
 async def iteration(lab: str, number: int) -> State[Any]:
     """Propose one idea, run it, score it, and keep or revert it.
 

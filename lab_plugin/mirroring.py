@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from lab_plugin.evidence import EvidenceDesk
 from lab_plugin.lab import Lab
 from lab_plugin.tracking import Mirror, Store
-
-_CLOSE_SECONDS = 60.0
 
 
 def open_store(lab: Lab) -> Store:
@@ -31,14 +27,3 @@ def make_mirror(lab: Lab) -> Mirror:
         written=evidence.forget,
         place=lab.repository.top.name,
     )
-
-
-@contextmanager
-def mirroring(lab: Lab) -> Iterator[Mirror]:
-    """Mirror the ledger in the background; leaving waits until MLflow has caught up, for a while."""
-    mirror = make_mirror(lab)
-    mirror.start()
-    try:
-        yield mirror
-    finally:
-        mirror.close(_CLOSE_SECONDS)

@@ -15,7 +15,6 @@ from lab_plugin.campaign._history import outcomes
 from lab_plugin.errors import LabError, RepositoryError
 from lab_plugin.lab import Lab
 from lab_plugin.ledger import CampaignRecord, OpenCampaign
-from lab_plugin.mirroring import mirroring
 from lab_plugin.proposers import Proposer, Setup, open_proposer
 from lab_plugin.repository import HEARTBEAT_SECONDS, Lease
 from lab_plugin.sandbox import Sandbox, warning
@@ -68,8 +67,6 @@ async def open_campaign(lab: Lab, plan: Plan) -> AsyncIterator[Campaign]:
         resumed = before is not None and before.number == view.number
         campaign = Campaign(lab, view, resumed, sandbox, lease, _proposer(lab, sandbox, view))
         stack.enter_context(_registered(campaign))
-        mirror = stack.enter_context(mirroring(lab))
-        stack.enter_context(events.subscribed(lambda event: mirror.notify()))
         await stack.enter_async_context(_beating(lease, campaign))
         stack.callback(_end, campaign, lease)
         _announce(campaign, sandbox)

@@ -39,8 +39,8 @@ def run(
             print(summary(this))
             if not ending.closed:
                 print(f"Stopped: {ending.reason}. The campaign is open; `lab run` goes on with it.")
-    if ending.interrupted:
-        raise typer.Exit(130)
+    if not ending.closed:
+        raise typer.Exit(130 if ending.interrupted else 1)
 
 
 def status(lab: LabOption = None, as_json: JsonOption = False) -> None:

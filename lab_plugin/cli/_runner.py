@@ -9,6 +9,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+import uvloop
+
 from lab_plugin.cli._progress import Progress
 from lab_plugin.errors import LabError
 from lab_plugin.events import CampaignEnded, Event, subscribed
@@ -52,7 +54,7 @@ def run_campaign(lab: Lab, budget: dict[str, float], fresh: bool, jobs: int, qui
         subscribed(progress),
         subscribed(keep_ending),
     ):
-        interrupted = asyncio.run(_run(lab, budget, fresh, jobs, api, progress))
+        interrupted = uvloop.run(_run(lab, budget, fresh, jobs, api, progress))
     if not ended:
         return Ending("interrupted before the campaign began", False, interrupted)
     return Ending(ended[-1].reason, ended[-1].closed, interrupted)

@@ -128,14 +128,25 @@ class LocalApi:
         """
         expected = self._url
         if (url := self.running()) is None:
-            self.start()
-            url = self.wait(timeout)
+            url = self._started_again(timeout)
         if expected is not None and url != expected:
             raise ApiError(
                 f"The Prefect API had to move from {expected} to {url}, where running flows cannot follow.",
                 "Run the command again; the campaign goes on from its ledger.",
             )
         return self._ready(url)
+
+    def _started_again(self, timeout: float) -> str:
+        before = _record.load(self.home)
+        self.start()
+        try:
+            return self.wait(timeout)
+        except ApiError:
+            # A server that was dying, but not dead yet, when it was looked at: nothing was started then.
+            if _record.load(self.home) not in (before, None):
+                raise
+            self.start()
+            return self.wait(timeout)
 
     async def keep(self, interval: float = 2.0) -> None:
         """Call `ensure` for ever, every so many seconds; cancel it to stop.

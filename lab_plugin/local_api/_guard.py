@@ -9,7 +9,7 @@ import struct
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 _SOCKETS = "/proc/net/tcp"
 _ESTABLISHED = "01"
@@ -42,7 +42,7 @@ def _hex_address(address: tuple[str, int]) -> str:
     return f"{number:08X}:{address[1]:04X}"
 
 
-class SameUserProtocol(H11Protocol):
+class SameUserProtocol(HttpToolsProtocol):
     """HTTP for connections of this user and of root; others are cut off.
 
     The API runs whatever it is told to run, and shows research that is nobody else's business. Prefect's own

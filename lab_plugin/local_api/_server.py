@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import errno
 import os
 import socket
@@ -107,15 +106,17 @@ def _serve(home: Path, listener: socket.socket, grace: float | None) -> None:
     os.chdir(home)
 
     import uvicorn
+    import uvloop
     from prefect.server.api.server import create_app
-    from prefect.server.database.dependencies import set_database_config
+    from prefect.server.database.dependencies import set_database_config, set_query_components
 
-    from lab_plugin.local_api._database import QueuedSqliteConfiguration
+    from lab_plugin.local_api._database import ManyRowsQueries, QueuedSqliteConfiguration
     from lab_plugin.local_api._guard import OwnPagesOnly, SameUserProtocol
     from lab_plugin.local_api._lifetime import serve
 
     url = os.environ["PREFECT_API_DATABASE_CONNECTION_URL"]
     set_database_config(QueuedSqliteConfiguration(url))
+    set_query_components(ManyRowsQueries())
     config = uvicorn.Config(
         OwnPagesOnly(create_app(final=True), _settings.own_origins(port)),
         http=SameUserProtocol,
@@ -128,4 +129,4 @@ def _serve(home: Path, listener: socket.socket, grace: float | None) -> None:
         log_config=None,
         lifespan="on",
     )
-    asyncio.run(serve(config, listener, home, grace))
+    uvloop.run(serve(config, listener, home, grace))

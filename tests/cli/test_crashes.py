@@ -118,10 +118,11 @@ def test_killing_what_the_campaign_stands_on(
                 except psutil.NoSuchProcess:
                     continue
     assert killed, f"nothing called {victim} was there to be killed"
-    process.communicate(timeout=170)
+    said = process.communicate(timeout=170)
     # Most of these are made good by the campaign itself; where it stopped, the next run goes on.
     if process.returncode:
-        cli("run", cwd=folder)
+        said += (cli("run", cwd=folder).stdout,)
+    print(*said, sep="\n")
     assert_whole(folder, environment)
 
 
