@@ -57,7 +57,7 @@ async def execute(lab: str, idea: Idea) -> tuple[PointRun, ...]:
     """Run the candidate in the sandbox, once per point."""
     runs = await running(lab).execute(idea)
     for run in runs:
-        _log(run.trial.folder / "candidate")
+        _log(lab, run.trial.folder / "candidate")
     return runs
 
 
@@ -72,7 +72,7 @@ async def evaluate(lab: str, idea: Idea, runs: tuple[PointRun, ...]) -> tuple[Sc
     """Score the outputs in a sandbox of its own."""
     scores = await running(lab).evaluate(idea, runs)
     for run in runs:
-        _log(run.trial.folder / "scorer")
+        _log(lab, run.trial.folder / "scorer")
     return scores
 
 
@@ -86,14 +86,15 @@ async def decide(
     return record
 
 
-def _log(folder: Path) -> None:
-    """Put the end of a program's output into the flow run's log, cleaned."""
+def _log(lab: str, folder: Path) -> None:
+    """Put the end of a program's output into the flow run's log, cleaned and without secrets."""
+    redactor = running(lab).lab.redactor
     for stream in ("stdout", "stderr"):
         path = folder / f"{stream}.log"
         if not path.is_file() or not path.stat().st_size:
             continue
         with path.open("rb") as file:
             file.seek(max(0, path.stat().st_size - 8_000))
-            lines = file.read().decode("utf-8", "replace").splitlines()[-_LOG_LINES:]
+            lines = redactor.text(file.read().decode("utf-8", "replace")).splitlines()[-_LOG_LINES:]
         text = "\n".join(clean(line) for line in lines)
         get_run_logger().info("%s %s:\n%s", folder.name, stream, text)

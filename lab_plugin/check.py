@@ -9,10 +9,10 @@ from pathlib import Path
 
 from lab_plugin import __version__
 from lab_plugin.config import check_committed
-from lab_plugin.errors import LabError
+from lab_plugin.errors import LabError, SandboxError
 from lab_plugin.lab import Lab
 from lab_plugin.locking import probe_baseline
-from lab_plugin.sandbox import Sandbox, warning
+from lab_plugin.sandbox import Sandbox, attempt_breaches, warning
 
 _TOLD_VERSIONS = ("prefect", "mlflow", "optuna", "fastapi")
 
@@ -84,22 +84,23 @@ async def _programs(lab: Lab) -> list[Finding]:
         found = await _probe("sandbox", lambda: _sandbox(sandbox))
         if not found.ok:
             return [found]
+        findings = [found, await _probe("guarantees", lambda: _guarantees(sandbox))]
         try:
             rescoring = await probe_baseline(lab, sandbox, lab.repository.head())
         except LabError as error:
-            return [found, Finding("candidate and scorer", False, error.message, error.remedy)]
+            return [*findings, Finding("candidate and scorer", False, error.message, error.remedy)]
     finally:
         await sandbox.close()
     execution, score = rescoring.execution, rescoring.score
     if execution.status != "ok" or execution.refused:
         remedy = "Mend [candidate] command, outputs or limits; it runs without network, in the lab's folder."
-        return [found, Finding("candidate", False, score.reason, remedy)]
+        return [*findings, Finding("candidate", False, score.reason, remedy)]
     candidate = Finding("candidate", True, f"runs in {execution.wall_seconds:.2f} s and leaves its outputs")
     if score.value is None:
         remedy = f"The scorer must write {lab.config.scorer.metric!r} to $LAB_SCORECARD."
-        return [found, candidate, Finding("scorer", False, score.reason, remedy)]
+        return [*findings, candidate, Finding("scorer", False, score.reason, remedy)]
     return [
-        found,
+        *findings,
         candidate,
         Finding("scorer", True, f"{lab.config.scorer.metric} {score.value:.6g} on HEAD"),
     ]
@@ -109,6 +110,18 @@ async def _sandbox(sandbox: Sandbox) -> str:
     await sandbox.probe()
     caution = warning(sandbox.kind)
     return f"{sandbox.kind} ({', '.join(sorted(sandbox.guarantees))}){'; ' + caution if caution else ''}"
+
+
+async def _guarantees(sandbox: Sandbox) -> str:
+    """Try to break what the sandbox guarantees."""
+    attempts = await attempt_breaches(sandbox)
+    if broken := [attempt for attempt in attempts if not attempt.held]:
+        told = "; ".join(f"{attempt.guarantee}: {attempt.detail}" for attempt in broken)
+        raise SandboxError(
+            f"sandbox {sandbox.kind!r} does not hold what it guarantees: {told}",
+            "Do not run programs that you do not trust here; another [sandbox] kind may hold.",
+        )
+    return f"withstood an attempt each: {', '.join(attempt.guarantee for attempt in attempts) or 'none'}"
 
 
 async def _lock(lab: Lab) -> str:

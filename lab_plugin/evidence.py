@@ -44,8 +44,8 @@ class EvidenceDesk:
         if trial is not None:
             for program in ("candidate", "scorer"):
                 for stream in ("stdout", "stderr"):
-                    _keep(trial / program / f"{stream}.log", target / f"{program}.{stream}.log")
-            _keep(trial / "scorer" / "outputs" / SCORECARD, target / SCORECARD)
+                    self._keep(trial / program / f"{stream}.log", target / f"{program}.{stream}.log")
+            self._keep(trial / "scorer" / "outputs" / SCORECARD, target / SCORECARD)
         return report
 
     def of(self, record: VerdictRecord) -> dict[str, bytes | Path]:
@@ -65,10 +65,10 @@ class EvidenceDesk:
 
     def _from_git(self, record: VerdictRecord) -> tuple[str, str]:
         """The patch, and the report that shows it."""
-        patch = self._lab.repository.diff(record.parents[0], record.commit)[:_PATCH_BYTES]
+        patch = self._lab.repository.diff(record.parents[0], record.commit)
+        patch = self._lab.redactor.text(patch)[:_PATCH_BYTES]
         return patch, iteration_report(record, self._lab.config.scorer.metric, patch)
 
-
-def _keep(source: Path, target: Path) -> None:
-    if source.is_file() and source.stat().st_size:
-        shutil.copyfile(source, target)
+    def _keep(self, source: Path, target: Path) -> None:
+        if source.is_file() and source.stat().st_size:
+            target.write_bytes(self._lab.redactor.data(source.read_bytes()))

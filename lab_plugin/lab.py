@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -11,8 +12,9 @@ from lab_plugin.config import Config, is_scorer_file, scorer_files
 from lab_plugin.errors import LockError, RepositoryError
 from lab_plugin.home import Home, identity
 from lab_plugin.ledger import Ledger, LockRecord
+from lab_plugin.redaction import Redactor
 from lab_plugin.repository import Lease, Repository, WorkspacePool
-from lab_plugin.sandbox import Sandbox, open_sandbox
+from lab_plugin.sandbox import Sandbox, open_sandbox, require_guarantees
 from lab_plugin.scorer import (
     FILE_NAME,
     FileHasher,
@@ -36,6 +38,7 @@ class Lab:
         home: The user's state folder.
         identity: Eight hex digits, stable for this lab in this repository.
         directory: The lab's folder relative to the repository's root, "." for the root.
+        redactor: Takes secrets out of what is shown or kept.
     """
 
     def __init__(self, config: Config, repository: Repository, home: Home) -> None:
@@ -47,6 +50,7 @@ class Lab:
         self.identity = identity(repository.common_dir, self.directory, self.name)
         self.ledger = Ledger(repository, self.name)
         self.folder = home.lab(self.name, self.identity)
+        self.redactor = Redactor(os.environ, config.lab.secrets)
         self._hasher = FileHasher()
         self._environment: dict[str, object] | None = None
 
@@ -161,9 +165,12 @@ class Lab:
 
         Raises:
             SandboxUnavailable: It cannot be had on this machine.
+            SandboxError: It does not hold what `[sandbox] require` demands.
         """
         settings = self.config.sandbox
-        return open_sandbox(settings.kind, python=Path(settings.python) if settings.python else None)
+        sandbox = open_sandbox(settings.kind, python=Path(settings.python) if settings.python else None)
+        require_guarantees(sandbox, settings.require)
+        return sandbox
 
     def terms(self) -> Terms:
         """All that makes a score, as it is now in the working tree and on this machine.
@@ -212,7 +219,7 @@ class Lab:
             LockError: The snapshot is not that.
         """
         snapshot = materialise_snapshot(self.repository, tree, files, self.folder / "snapshots", self._hasher)
-        return TrialRunner(self.config, sandbox, snapshot, self.directory)
+        return TrialRunner(self.config, sandbox, snapshot, self.directory, self.redactor)
 
     def instructions(self) -> str:
         """The text that proposers are told; "" when the lab has none."""

@@ -58,6 +58,7 @@ class IdeaDesk:
             SpaceExhausted: There is nothing left to try.
         """
         parent = champion.commit
+        redact = self._lab.redactor.text
         tree = self._lab.repository.tree_of(parent)
         try:
             async with self._asking:
@@ -69,12 +70,12 @@ class IdeaDesk:
             suggestion = Suggestion(title="no proposal", hypothesis="")
             points = (PlannedPoint(tree=tree),)
             verdict = "crashed" if isinstance(error, ProposerError) else "rejected"
-            fault = Fault(verdict=verdict, reason=clean_block(error.message, _REASON))
+            fault = Fault(verdict=verdict, reason=clean_block(redact(error.message), _REASON))
         idea = Idea(
             number=number,
-            slug=slug(suggestion.title),
-            title=clean_line(suggestion.title, _TITLE),
-            hypothesis=clean_block(suggestion.hypothesis, _HYPOTHESIS),
+            slug=slug(redact(suggestion.title)),
+            title=clean_line(redact(suggestion.title), _TITLE),
+            hypothesis=clean_block(redact(suggestion.hypothesis), _HYPOTHESIS),
             strategy=self._proposer.name,
             campaign=campaign,
             epoch=epoch,

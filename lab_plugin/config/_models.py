@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr
 from lab_plugin.config._paths import check_disjoint, check_path
 from lab_plugin.config._space import Name, SearchSpace, Table, check_some
 from lab_plugin.config._units import parse_duration, parse_size
+from lab_plugin.sandbox import GUARANTEES
 from lab_plugin.toml import Place, Positions
 
 _LAB_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
@@ -49,6 +50,18 @@ def _check_command(words: tuple[str, ...]) -> tuple[str, ...]:
     if any("\0" in word for word in words):
         raise ValueError("a command must not hold a NUL character")
     return words
+
+
+def _check_variable(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+        raise ValueError(f'"{name}" is no name of an environment variable; name it, do not write its value')
+    return name
+
+
+def _check_guarantee(name: str) -> str:
+    if name not in GUARANTEES:
+        raise ValueError(f'"{name}" is no guarantee of a sandbox; there are {", ".join(GUARANTEES)}')
+    return name
 
 
 def _check_text(text: str) -> str:
@@ -102,10 +115,16 @@ class Lab(Table):
     Attributes:
         name: Names branches, runs and the MLflow experiment.
         instructions: File in the lab's folder that proposers are told; None for none.
+        secrets: Environment variables whose values are never shown or kept, besides those whose names tell.
     """
 
     name: Annotated[str, AfterValidator(_check_lab_name)]
     instructions: _RelativePath | None = None
+    secrets: Annotated[
+        tuple[Annotated[str, AfterValidator(_check_variable)], ...],
+        Field(strict=False),
+        AfterValidator(_check_unique),
+    ] = ()
 
 
 class Candidate(Table):
@@ -216,10 +235,16 @@ class SandboxTable(Table):
     Attributes:
         kind: `auto`, or a sandbox's name.
         python: Interpreter that `python` means inside; None for the one that runs `lab`.
+        require: Guarantees without which nothing is run; see `lab_plugin.sandbox.GUARANTEES`.
     """
 
     kind: _Text = "auto"
     python: _Text | None = None
+    require: Annotated[
+        tuple[Annotated[str, AfterValidator(_check_guarantee)], ...],
+        Field(strict=False),
+        AfterValidator(_check_unique),
+    ] = ()
 
 
 class Config(Table):
@@ -263,4 +288,5 @@ class Config(Table):
             "candidate": self.candidate.model_dump(mode="json", exclude={"paths"}),
             "scorer": self.scorer.model_dump(mode="json"),
             "decision": self.decision.model_dump(mode="json"),
+            "sandbox": self.sandbox.model_dump(mode="json", include={"require"}),
         }

@@ -1,11 +1,15 @@
 """Where untrusted programs run."""
 
+from lab_plugin.sandbox._breach import Attempt, attempt_breaches
 from lab_plugin.sandbox._bubblewrap import BubblewrapSandbox
 from lab_plugin.sandbox._contract import Execution, Job, Limits, Role, Sandbox, Status
+from lab_plugin.sandbox._guarantees import GUARANTEES, require_guarantees
 from lab_plugin.sandbox._open import open_sandbox, warning
 from lab_plugin.sandbox._process import ProcessSandbox
 
 __all__ = [
+    "GUARANTEES",
+    "Attempt",
     "BubblewrapSandbox",
     "Execution",
     "Job",
@@ -14,6 +18,8 @@ __all__ = [
     "Role",
     "Sandbox",
     "Status",
+    "attempt_breaches",
     "open_sandbox",
+    "require_guarantees",
     "warning",
 ]

@@ -8,12 +8,14 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from lab_plugin.config import Config
+from lab_plugin.errors import SandboxError
+from lab_plugin.redaction import Redactor
 from lab_plugin.sandbox import Execution, Job, Limits, Sandbox
 from lab_plugin.scorer._scorecard import MAX_BYTES, ScorecardFault, parse_scorecard
 
@@ -77,13 +79,17 @@ class TrialRunner:
         sandbox: Where both programs run.
         snapshot: The scorer's files, as locked.
         directory: The lab's folder, relative to the workspace.
+        redactor: Takes secrets out of what the programs say.
     """
 
-    def __init__(self, config: Config, sandbox: Sandbox, snapshot: Path, directory: str) -> None:
+    def __init__(
+        self, config: Config, sandbox: Sandbox, snapshot: Path, directory: str, redactor: Redactor
+    ) -> None:
         self._config = config
         self._sandbox = sandbox
         self._snapshot = snapshot
         self._directory = directory
+        self._redactor = redactor
 
     @property
     def contained(self) -> bool:
@@ -95,6 +101,7 @@ class TrialRunner:
 
         Raises:
             SandboxUnavailable: The sandbox broke; the trial may be run again in an empty folder.
+            SandboxError: It did not hold what the lab demands.
         """
         candidate = self._config.candidate
         destination = _fresh(trial.folder / "candidate")
@@ -103,7 +110,7 @@ class TrialRunner:
         inputs = {"LAB_PARAMS": params}
         if candidate.data is not None:
             inputs["LAB_DATA"] = self._config.folder / candidate.data
-        return await self._sandbox.run(
+        return await self._run(
             Job(
                 name=f"{trial.name}-candidate",
                 role="candidate",
@@ -131,16 +138,19 @@ class TrialRunner:
 
         Raises:
             SandboxUnavailable: The sandbox broke; may be tried again.
+            SandboxError: It did not hold what the lab demands.
         """
         if execution.status != "ok":
-            return self._no_score("crashed", f"candidate {execution.reason}{tail(execution)}", execution)
+            return self._no_score(
+                "crashed", f"candidate {execution.reason}{self._tail(execution)}", execution
+            )
         if execution.refused:
             faults = "; ".join(f"{name}: {why}" for name, why in execution.refused.items())
             return self._no_score("rejected", f"outputs refused: {faults}", execution)
         scoring = await self._score(trial, execution)
         seconds = execution.wall_seconds + scoring.wall_seconds
         if scoring.status != "ok":
-            reason = f"scorer {scoring.reason}{tail(scoring)}"
+            reason = f"scorer {scoring.reason}{self._tail(scoring)}"
             return self._no_score("crashed", reason, execution, seconds)
         if SCORECARD not in scoring.outputs:
             why = scoring.refused.get(SCORECARD, "missing")
@@ -165,7 +175,7 @@ class TrialRunner:
         inputs = {"LAB_OUTPUTS": outputs, "LAB_USAGE": usage}
         if self._config.candidate.data is not None:
             inputs["LAB_DATA"] = self._config.folder / self._config.candidate.data
-        return await self._sandbox.run(
+        return await self._run(
             Job(
                 name=f"{trial.name}-scorer",
                 role="scorer",
@@ -184,6 +194,16 @@ class TrialRunner:
                 ),
             )
         )
+
+    async def _run(self, job: Job) -> Execution:
+        execution = await self._sandbox.run(job)
+        # What held at the start may not hold for this very job.
+        if missing := set(self._config.sandbox.require) - set(execution.guarantees):
+            raise SandboxError(
+                f"{job.name}: the sandbox did not hold what [sandbox] require demands: {sorted(missing)}.",
+                "Run `lab check`; nothing is scored without it.",
+            )
+        return execution
 
     def _read(self, data: bytes, execution: Execution, seconds: float) -> Score:
         metric = self._config.scorer.metric
@@ -216,6 +236,9 @@ class TrialRunner:
             guarantees=execution.guarantees,
         )
 
+    def _tail(self, execution: Execution) -> str:
+        return tail(execution, self._redactor.text)
+
     def _environment(self, trial: Trial, limit: float) -> dict[str, str]:
         return {
             "LAB_SEED": str(trial.seed),
@@ -226,12 +249,17 @@ class TrialRunner:
         }
 
 
-def tail(execution: Execution) -> str:
-    """The last lines of stderr, cleaned, for a reason or a log; with a leading newline, or empty."""
+def tail(execution: Execution, redact: Callable[[str], str]) -> str:
+    """The last lines of stderr, cleaned, for a reason or a log; with a leading newline, or empty.
+
+    Args:
+        execution: Of which.
+        redact: Takes secrets out of the text before it is cut.
+    """
     try:
         with execution.stderr.open("rb") as stream:
             stream.seek(max(0, os.fstat(stream.fileno()).st_size - _TAIL))
-            text = stream.read(_TAIL).decode("utf-8", "replace")
+            text = redact(stream.read(_TAIL).decode("utf-8", "replace"))
     except OSError:
         return ""
     lines = [clean(line) for line in text.splitlines() if line.strip()]
