@@ -198,6 +198,7 @@ class Lab:
         record = self.ledger.state().lock
         if record is None:
             raise LockError(f"The lab {self.name} is not locked yet.", "Run `lab lock`.")
+        self.require_own(record)
         lock = read_lock(self.config.folder / FILE_NAME)
         if lock.digest != record.digest:
             raise LockError(
@@ -206,6 +207,20 @@ class Lab:
             )
         require_equal(lock.terms, self.terms())
         return record, lock
+
+    def require_own(self, record: LockRecord) -> None:
+        """See that a lock is this lab's, and not that of one with the same name in another folder.
+
+        Raises:
+            LockError: It is of another folder.
+        """
+        if record.directory != self.directory:
+            raise LockError(
+                f"By its ledger, the lab {self.name} of this repository lies in the folder "
+                f"{record.directory!r}; this one lies in {self.directory!r}.",
+                "Give this lab another [lab] name. If it was moved, commit that, and run "
+                "`lab lock --baseline HEAD --reason 'moved'`.",
+            )
 
     def runner_of(self, sandbox: Sandbox, tree: str, files: Mapping[str, str]) -> TrialRunner:
         """What runs trials with a scorer.

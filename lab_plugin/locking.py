@@ -44,7 +44,8 @@ async def lock_lab(lab: Lab, sandbox: Sandbox, reason: str = "", baseline: str =
         baseline: A revision to start from; "" for the champion, or HEAD when there is none yet.
 
     Raises:
-        LockError: A reason is needed and missing, or the commit does not score.
+        LockError: A reason is needed and missing, or the commit does not score, or the ledger is that of
+            a lab in another folder and no baseline is given.
         ConfigError: The candidate's paths are not as configured in that commit.
         RepositoryError: The champion's branch is not at the champion.
         LeaseHeld: A campaign runs.
@@ -52,6 +53,8 @@ async def lock_lab(lab: Lab, sandbox: Sandbox, reason: str = "", baseline: str =
     with Lease.acquire(lab.repository, lab.lease_ref, "lab lock") as lease:
         lab.mend(lease)
         state = lab.ledger.state()
+        if state.lock is not None and not baseline:
+            lab.require_own(state.lock)
         terms = lab.terms()
         if state.lock is not None and state.lock.digest == terms.digest() and not baseline:
             _write_lock(lab, terms, state.lock)
@@ -107,6 +110,7 @@ async def _open_epoch(
     record = LockRecord(
         at=utc_now(),
         lab=lab.name,
+        directory=lab.directory,
         epoch=state.lock.epoch + 1 if state.lock else 1,
         reason=reason,
         digest=terms.digest(),

@@ -42,6 +42,8 @@ class LockRecord(_Record):
 
     kind: Literal["lock"] = "lock"
     lab: str
+    directory: str = "."
+    """The lab's folder, relative to the repository's root."""
     epoch: int
     reason: str
     digest: str

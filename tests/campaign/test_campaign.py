@@ -244,6 +244,27 @@ async def test_a_lab_in_a_folder_of_the_repository(
     assert changed == "research/valley/point.json"
 
 
+async def test_two_folders_do_not_share_one_lab(
+    make_lab: Callable[..., Path], run: Runner, home: Path
+) -> None:
+    folder = make_lab()
+    await lock(folder)
+    records = await run(folder, 2)
+    inner = folder / "copy"
+    inner.mkdir()
+    for name in ("lab.toml", "point.json", "candidate.py", "scorer"):
+        git(folder, "mv", name, f"copy/{name}")
+    git(folder, "commit", "-qm", "Move the lab")
+    for reason in ("", "another one"):
+        with pytest.raises(LockError, match=r"lies in the folder"):
+            await lock(inner, reason)
+    await lock(inner, "moved", baseline="HEAD")
+    assert [record.number for record in await run(inner, 2)] == [
+        records[-1].number + 1,
+        records[-1].number + 2,
+    ]
+
+
 async def test_ideas_left_open_are_taken_up_once_each(make_lab: Callable[..., Path], home: Path) -> None:
     folder = make_lab()
     await lock(folder)
