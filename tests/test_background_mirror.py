@@ -43,19 +43,19 @@ def missing(folder: Path) -> int:
         lab.close()
 
 
-def mirrors() -> list[psutil.Process]:
+def mirrors(folder: Path) -> list[psutil.Process]:
     return [
         process
         for process in psutil.process_iter(["cmdline"])
-        if "lab_plugin.background_mirror" in (process.info["cmdline"] or [])
+        if (process.info["cmdline"] or [])[-2:] == ["lab_plugin.background_mirror", str(folder)]
     ]
 
 
-def gone(seconds: float = 60) -> bool:
+def gone(folder: Path, seconds: float = 60) -> bool:
     deadline = time.monotonic() + seconds
-    while mirrors() and time.monotonic() < deadline:
+    while mirrors(folder) and time.monotonic() < deadline:
         time.sleep(0.1)
-    return not mirrors()
+    return not mirrors(folder)
 
 
 async def mirrored(folder: Path, during: Callable[[], None] = lambda: None) -> None:
@@ -68,7 +68,7 @@ async def mirrored(folder: Path, during: Callable[[], None] = lambda: None) -> N
 def test_leaving_waits_until_mlflow_has_everything(home: Path, make_lab: Callable[..., Path]) -> None:
     folder = lab_with_ideas(make_lab(), 3)
     asyncio.run(mirrored(folder))
-    assert mirrors() == []
+    assert mirrors(folder) == []
     assert missing(folder) == 0
 
 
@@ -78,7 +78,7 @@ def test_a_killed_mirror_is_told_and_harms_nothing(
     folder = lab_with_ideas(make_lab(), 1)
 
     def kill() -> None:
-        (process,) = mirrors()
+        (process,) = mirrors(folder)
         process.kill()
         # Not waited for: its exit status is the campaign's to read.
         while process.status() != psutil.STATUS_ZOMBIE:
@@ -120,5 +120,5 @@ def test_it_ends_after_its_work_when_the_campaign_is_killed(
     assert process.stdout.readline() == b"told\n"
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
-    assert gone()
+    assert gone(folder)
     assert missing(folder) == 0
