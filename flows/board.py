@@ -27,6 +27,8 @@ from lab_plugin.ledger import VerdictRecord
 from lab_plugin.report import idea_name, results_rows
 
 _REFRESH_SECONDS = 5.0
+# Two hundred rows are a tenth of a second of the API's time.
+_TABLE_SECONDS = 20.0
 _TABLE_ROWS = 200
 _log = logging.getLogger("prefect.lab")
 _Write = Callable[[PrefectClient], Awaitable[object]]
@@ -45,7 +47,7 @@ class Board:
         self._flow_run = UUID(flow_run)
         self._queue: asyncio.Queue[_Write | None] = asyncio.Queue()
         self._artifacts: dict[str, UUID] = {}
-        self._refreshed = 0.0
+        self._refreshed = self._tabled = 0.0
         self._line = ""
         self._logger = get_run_logger()
 
@@ -58,7 +60,8 @@ class Board:
     async def __aexit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._overview()
+        self._results()
+        self._progress()
         self._queue.put_nowait(None)
         await self._writer
 
@@ -72,8 +75,13 @@ class Board:
             self._logger.info("%s: kept, %s", idea_name(event.record), event.record.reason)
         if event.record.flow_run:
             self._iteration(event.record, event.report)
-        if time.monotonic() - self._refreshed >= _REFRESH_SECONDS:
-            self._overview()
+        now = time.monotonic()
+        if now - self._refreshed >= _REFRESH_SECONDS:
+            self._refreshed = now
+            self._progress()
+        if now - self._tabled >= _TABLE_SECONDS:
+            self._tabled = now
+            self._results()
 
     def _iteration(self, record: VerdictRecord, report: str) -> None:
         run = UUID(record.flow_run)
@@ -89,12 +97,13 @@ class Board:
         self._queue.put_nowait(lambda client: client.update_flow_run(run, name=name))
         self._queue.put_nowait(lambda client: client.create_artifact(artifact))
 
-    def _overview(self) -> None:
-        self._refreshed = time.monotonic()
+    def _results(self) -> None:
         rows = results_rows(self._campaign.newest(_TABLE_ROWS), self._campaign.lab.config.scorer.metric)
         if rows:
             shown = f" (the newest {_TABLE_ROWS} shown)" if len(rows) == _TABLE_ROWS else ""
             self._put("results", "table", json.dumps(rows), f"{self._line}{shown}")
+
+    def _progress(self) -> None:
         self._put("progress", "progress", round(100 * self._campaign.share_spent(), 1), self._line)
 
     def _put(self, what: str, kind: str, data: str | float, description: str) -> None:

@@ -5,18 +5,20 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import uvloop
 
 from lab_plugin.cli._progress import Progress
-from lab_plugin.errors import LabError
+from lab_plugin.errors import ApiError, LabError
 from lab_plugin.events import CampaignEnded, Event, subscribed
 from lab_plugin.lab import Lab
 from lab_plugin.repository import require_free
 from lab_plugin.serving import Serving, serving
+
+if TYPE_CHECKING:
+    from prefect.client.schemas.objects import State
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -105,10 +107,7 @@ async def _run(
     if keeper is not None:
         keeper.add_done_callback(lose_api)
     try:
-        with suppress(asyncio.CancelledError):
-            state = await task
-            if state.is_failed() or state.is_crashed():
-                await state.aresult()
+        await _end_of(task)
     finally:
         if keeper is not None:
             keeper.cancel()
@@ -117,6 +116,24 @@ async def _run(
     if keeper is not None and keeper.done() and not keeper.cancelled():
         keeper.result()
     return interrupted
+
+
+async def _end_of(task: asyncio.Future[State[Any]]) -> None:
+    """Wait for the campaign's flow, and raise what it failed with."""
+    import httpx
+    from prefect.exceptions import PrefectException
+
+    try:
+        state = await task
+        if state.is_failed() or state.is_crashed():
+            await state.aresult()
+    except asyncio.CancelledError:
+        return
+    except (httpx.HTTPError, PrefectException) as error:
+        raise ApiError(
+            f"Prefect failed under the campaign: {type(error).__name__}: {error}",
+            "No verdict is lost: `lab run` goes on. If it comes again, look at the API with `lab check`.",
+        ) from error
 
 
 def _halt(folder: str, task: asyncio.Task[Any], reason: str) -> None:
