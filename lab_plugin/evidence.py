@@ -8,6 +8,7 @@ from pathlib import Path
 from lab_plugin.lab import Lab
 from lab_plugin.ledger import VerdictRecord
 from lab_plugin.report import iteration_report
+from lab_plugin.sandbox import ACCESS_LOG
 from lab_plugin.scorer import SCORECARD
 
 _PATCH_BYTES = 256 << 10
@@ -45,6 +46,7 @@ class EvidenceDesk:
             for program in ("candidate", "scorer"):
                 for stream in ("stdout", "stderr"):
                     self._keep(trial / program / f"{stream}.log", target / f"{program}.{stream}.log")
+            self._keep(trial / "candidate" / ACCESS_LOG, target / f"candidate.{ACCESS_LOG}")
             self._keep(trial / "scorer" / "outputs" / SCORECARD, target / SCORECARD)
         return report
 

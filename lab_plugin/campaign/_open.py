@@ -154,6 +154,7 @@ def _proposer(lab: Lab, sandbox: Sandbox, view: OpenCampaign) -> Proposer:
         sandbox=sandbox,
         writable=lab.candidate_paths(),
         directory=lab.directory,
+        files={lab.path(path): rule for path, rule in config.proposer.files.items()},
         seed=config.strategy.seed,
     )
     proposer = open_proposer(config.strategy.name, setup)

@@ -34,6 +34,8 @@ def check_between(values: Values) -> Iterator[tuple[Place, str]]:
     if isinstance(file, str) and paths and covering(file, paths) is None:
         place = ("search_space", "file")
         yield place, f'search_space.file: "{file}" must be one of candidate.paths or lie within one'
+    if values("candidate", "network") and "network_none" in _strings(values("sandbox", "require")):
+        yield ("sandbox", "require"), "sandbox.require: network_none cannot hold with candidate.network"
 
 
 def check_strategy(values: Values, *, has_space: bool) -> Iterator[tuple[Place, str]]:

@@ -19,7 +19,6 @@ _PARAMETERS: dict[str, type[Table]] = {
 _LATER = {
     ("tiers",),
     ("gates",),
-    ("proposer",),
     ("proposers",),
     ("reviewers",),
     ("scorer", "holdout"),

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr
 from lab_plugin.config._paths import check_disjoint, check_path
 from lab_plugin.config._space import Name, SearchSpace, Table, check_some
 from lab_plugin.config._units import parse_duration, parse_size
+from lab_plugin.errors import ConfigError
 from lab_plugin.sandbox import GUARANTEES
 from lab_plugin.toml import Place, Positions
 
@@ -50,6 +51,18 @@ def _check_command(words: tuple[str, ...]) -> tuple[str, ...]:
     if any("\0" in word for word in words):
         raise ValueError("a command must not hold a NUL character")
     return words
+
+
+def _check_hosts(rules: tuple[str, ...]) -> tuple[str, ...]:
+    if rules:
+        # Not needed by most commands, and slow to import.
+        from lab_plugin.network import Policy
+
+        try:
+            Policy.parse(rules)
+        except ConfigError as error:
+            raise ValueError("; ".join(error.faults) + ". " + error.remedy) from None
+    return rules
 
 
 def _check_variable(name: str) -> str:
@@ -107,6 +120,7 @@ _Cores = Annotated[float, Field(gt=0, le=4_096)]
 _Seed = Annotated[int, Field(ge=0, le=_SEED_LIMIT)]
 _Count = Annotated[int, Field(ge=1, le=10**9)]
 _Text = Annotated[str, AfterValidator(_check_text)]
+_Hosts = Annotated[tuple[str, ...], Field(strict=False), AfterValidator(_check_hosts)]
 
 
 class Lab(Table):
@@ -141,7 +155,7 @@ class Candidate(Table):
         disk: Bytes that may be written, outputs included.
         data: File or folder in the lab's folder that candidate and scorer may read; None for none.
         gpus: 0 in this version.
-        network: Hosts allowed; none in this version.
+        network: Rules of an allow-list, see `lab_plugin.network.Policy`; empty for no network.
     """
 
     paths: _Paths
@@ -154,7 +168,7 @@ class Candidate(Table):
     disk: _Bytes = 1 << 30
     data: _RelativePath | None = None
     gpus: Annotated[int, Field(ge=0), _refuse_any("GPU")] = 0
-    network: Annotated[tuple[str, ...], Field(strict=False), _refuse_any("network")] = ()
+    network: _Hosts = ()
 
 
 class Scorer(Table):
@@ -193,6 +207,19 @@ class Strategy(Table):
     batch: Annotated[int, Field(ge=1, le=10_000)] = 1
     seed: _Seed = 0
     settings: dict[str, object] = Field(default_factory=dict)
+
+
+class Proposer(Table):
+    """`[proposer]`: the editing sandbox of a proposer that runs a program.
+
+    Attributes:
+        network: Rules of an allow-list, see `lab_plugin.network.Policy`; empty for no network.
+        files: Path, relative to the lab's folder -> `rw`, `ro` or `hidden`; the longest match holds, and
+            `candidate.paths` are `rw` where nothing else is said.
+    """
+
+    network: _Hosts = ()
+    files: dict[_RelativePath, Literal["rw", "ro", "hidden"]] = Field(default_factory=dict)
 
 
 class Decision(Table):
@@ -258,6 +285,7 @@ class Config(Table):
     candidate: Candidate
     scorer: Scorer
     strategy: Strategy
+    proposer: Proposer = Proposer()
     search_space: SearchSpace | None = None
     decision: Decision = Decision()
     budget: Budget = Budget()

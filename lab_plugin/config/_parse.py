@@ -12,7 +12,17 @@ from pydantic import ValidationError
 
 from lab_plugin.config._checks import check_between, check_strategy
 from lab_plugin.config._faults import FaultTeller, label
-from lab_plugin.config._models import Budget, Candidate, Config, Decision, Lab, SandboxTable, Scorer, Strategy
+from lab_plugin.config._models import (
+    Budget,
+    Candidate,
+    Config,
+    Decision,
+    Lab,
+    Proposer,
+    SandboxTable,
+    Scorer,
+    Strategy,
+)
 from lab_plugin.config._space import SearchSpace, Table
 from lab_plugin.errors import ConfigError
 from lab_plugin.toml import Document, Place, TomlFault, parse_toml
@@ -22,6 +32,7 @@ _TABLES: dict[str, type[Table]] = {
     "candidate": Candidate,
     "scorer": Scorer,
     "strategy": Strategy,
+    "proposer": Proposer,
     "search_space": SearchSpace,
     "decision": Decision,
     "budget": Budget,

@@ -97,6 +97,7 @@ class CommandProposer:
             destination=request.destination,
             directory=setup.directory,
             writable=writable,
+            files=setup.files,
             inputs=inputs,
             outputs=(NAME,),
             output_variables={"LAB_PROPOSAL": NAME},

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
-from lab_plugin.sandbox import Sandbox
+from lab_plugin.sandbox import FileRule, Sandbox
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,6 +123,7 @@ class Setup:
         sandbox: For proposers that run programs.
         writable: `candidate.paths`, relative to the workspace's root.
         directory: The lab's folder, relative to the workspace's root.
+        files: What a program may see and edit, as `Job.files`.
         seed: Makes the proposer reproducible.
     """
 
@@ -132,4 +133,5 @@ class Setup:
     sandbox: Sandbox
     writable: tuple[str, ...] = ()
     directory: str = "."
+    files: Mapping[str, FileRule] = field(default_factory=dict)
     seed: int = 0

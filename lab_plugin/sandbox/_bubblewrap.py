@@ -30,7 +30,7 @@ class BubblewrapSandbox(LaunchedSandbox):
         mounts: Further host folders that programs may read at their own paths.
 
     Raises:
-        SandboxUnavailable: bubblewrap is not installed.
+        SandboxUnavailable: bubblewrap is not installed, or this root has no users for the roles.
         SandboxError: The interpreter cannot be used.
     """
 
@@ -43,6 +43,7 @@ class BubblewrapSandbox(LaunchedSandbox):
                 "bubblewrap is not installed", "Install it: sudo apt-get install bubblewrap"
             )
         self._program = program
+        _require_users()
         super().__init__(python=python, mounts=mounts)
 
     async def run(self, job: Job) -> Execution:
@@ -52,8 +53,22 @@ class BubblewrapSandbox(LaunchedSandbox):
         return await super().run(job)
 
     def _held(self) -> frozenset[str]:
-        held = {"pid_namespace", "network_none", "disk_quota", "read_only_root"}
+        held = {"pid_namespace", "network_none", "disk_quota", "read_only_root", "seccomp"}
         return frozenset(held | {"user_split"} if os.getuid() == 0 else held)
 
     def _complete(self, job: Job) -> dict[str, Any]:
         return {"bwrap": self._program, "uid": _USERS[job.role] if os.getuid() == 0 else None}
+
+
+def _require_users() -> None:
+    # Root of a user namespace owns what its programs would own, unless further users are mapped.
+    if os.getuid() == 0:
+        for kind in ("uid_map", "gid_map"):
+            lines = Path("/proc/self", kind).read_text().splitlines()
+            ranges = [tuple(map(int, line.split())) for line in lines]
+            for user in _USERS.values():
+                if not any(first <= user < first + count for first, _, count in ranges):
+                    raise SandboxUnavailable(
+                        f"this root has no user {user} to run programs as (/proc/self/{kind})",
+                        "Run the lab as an ordinary user, or as root outside of the container.",
+                    )

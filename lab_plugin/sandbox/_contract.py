@@ -21,8 +21,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+FileRule = Literal["rw", "ro", "hidden"]
 Role = Literal["candidate", "scorer", "proposer"]
 Status = Literal["ok", "failed", "timeout", "memory", "output"]
+
+ACCESS_LOG = "network.jsonl"
+"""Beside a job's logs where it may reach hosts: one JSON line per request."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +65,12 @@ class Job:
         directory: The working directory, relative to the workspace, "." for its root.
         writable: Existing files and folders, relative to the workspace, that the program may change in
             place on the host (the editing sandbox of a proposer); nothing else in it can be changed.
+        files: Rules for existing files and folders, relative to the workspace ("." for all of it): `rw` as
+            `writable`, `ro`, or `hidden` (an empty file or folder is seen instead). The longest match
+            holds; `ro` where there is none. What is `ro` or `hidden` in an `rw` folder stays what and
+            where it is: the folders above it cannot be moved, and nothing is moved across them by `rename`.
+        network_socket: Host unix socket that leads to the network, shown at `/run/lab/network.sock`; the
+            forwarder runs in front of the command and offers it as a proxy. None for no network.
         inputs: Environment variable -> host file or folder; seen read-only, its inside path is the
             variable's value.
         outputs: Declared output files, relative POSIX paths under the output folder.
@@ -80,6 +90,8 @@ class Job:
     limits: Limits
     directory: str = "."
     writable: tuple[str, ...] = ()
+    files: Mapping[str, FileRule] = field(default_factory=dict)
+    network_socket: Path | None = None
     inputs: Mapping[str, Path] = field(default_factory=dict)
     outputs: tuple[str, ...] = ()
     output_variables: Mapping[str, str] = field(default_factory=dict)
@@ -128,7 +140,8 @@ class Sandbox(ABC):
     Attributes:
         kind: `bubblewrap` or `process`.
         guarantees: Of `pid_namespace`, `network_none`, `memory_total`, `oom_detected`, `disk_quota`,
-            `user_split`, `read_only_root`: those that hold on this machine for this user.
+            `user_split`, `read_only_root`, `seccomp`: those that hold on this machine for this user;
+            `probe` measures them.
     """
 
     kind: str

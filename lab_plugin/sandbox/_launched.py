@@ -11,14 +11,19 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from lab_plugin.errors import SandboxError, SandboxUnavailable
+from lab_plugin.sandbox import _facts
 from lab_plugin.sandbox._contract import Execution, Job, Limits, Sandbox
 from lab_plugin.sandbox._interpreter import find_interpreter, outermost
-from lab_plugin.sandbox._launcher import cgroup
-from lab_plugin.sandbox._launcher.request import Request
+from lab_plugin.sandbox._launcher import cgroup, seccomp
+from lab_plugin.sandbox._launcher.request import Broken, Request
 from lab_plugin.sandbox._spawner import Spawner
 
 _PROBE_SECONDS = 30.0
+_FORWARDER = Path(__file__).parent.parent / "network" / "forwarder.py"
 _MAX_TEXT = 100 << 10
+_MAX_RULES = 256
+_MODES = ("hidden", "ro", "rw")
+_COUNTED = frozenset({"memory_total", "oom_detected"})
 
 
 class LaunchedSandbox(Sandbox):
@@ -29,10 +34,12 @@ class LaunchedSandbox(Sandbox):
         mounts: Further host folders that programs may read at their own paths.
 
     Raises:
+        SandboxUnavailable: This machine's system calls cannot be filtered.
         SandboxError: The interpreter or a mount cannot be used.
     """
 
     def __init__(self, *, python: Path | None = None, mounts: Sequence[Path] = ()) -> None:
+        _require_filter(self.kind)
         self._interpreter = find_interpreter(python)
         self._shown = outermost(
             [*self._interpreter.folders, *(Path(os.path.abspath(path)) for path in mounts)]
@@ -49,28 +56,37 @@ class LaunchedSandbox(Sandbox):
         """Fields of the request that differ between kinds."""
 
     async def probe(self) -> None:
-        """See `Sandbox.probe`."""
+        """See `Sandbox.probe`: what a program finds inside must bear out each guarantee."""
         with TemporaryDirectory(prefix="lab-probe-") as folder:
             workspace, destination = Path(folder, "workspace"), Path(folder, "destination")
             workspace.mkdir(mode=0o755)
             destination.mkdir()
-            execution = await self.run(
-                Job(
-                    name="probe",
-                    role="candidate",
-                    command=("python", "-c", "pass"),
-                    workspace=workspace,
-                    destination=destination,
-                    limits=Limits(wall_seconds=_PROBE_SECONDS),
-                )
+            job = Job(
+                name="probe",
+                role="candidate",
+                command=("python", "-c", _facts.PROGRAM),
+                workspace=workspace,
+                destination=destination,
+                limits=Limits(wall_seconds=_PROBE_SECONDS),
             )
-            if execution.status != "ok":
-                said = execution.stderr.read_text(errors="replace").strip()
-                python = self._interpreter.executable
-                raise SandboxUnavailable(
-                    f"{self.kind}: {python} does not run inside: {execution.reason}\n{said}",
-                    "Set [sandbox] python to an interpreter whose files all lie in its own folder or /usr.",
-                )
+            self._judge(job, await self.run(job))
+
+    def _judge(self, job: Job, execution: Execution) -> None:
+        said = execution.stdout.read_text(errors="replace").strip()
+        if execution.status != "ok" or not said:
+            warned = execution.stderr.read_text(errors="replace").strip()
+            python = self._interpreter.executable
+            raise SandboxUnavailable(
+                f"{self.kind}: {python} does not run inside: {execution.reason}\n{warned}",
+                "Set [sandbox] python to an interpreter whose files all lie in its own folder or /usr.",
+            )
+        claimed, uid = frozenset(execution.guarantees), self._complete(job)["uid"]
+        missing = _facts.unfounded(claimed, said.splitlines()[-1], uid, job.limits.disk_bytes)
+        if missing := sorted({*missing, *self.guarantees - claimed}):
+            raise SandboxUnavailable(
+                f"{self.kind}: a program inside found that this does not hold: {', '.join(missing)}",
+                "Update bubblewrap and the kernel; look at what else confines this machine.",
+            )
 
     async def run(self, job: Job) -> Execution:
         """See `Sandbox.run`."""
@@ -94,7 +110,7 @@ class LaunchedSandbox(Sandbox):
             command=list(job.command),
             workspace=os.path.abspath(job.workspace),
             directory=job.directory,
-            writable=list(job.writable),
+            rules={**dict.fromkeys(job.writable, "rw"), **job.files},
             inputs={name: os.path.abspath(path) for name, path in job.inputs.items()},
             outputs=list(job.outputs),
             output_variables=dict(job.output_variables),
@@ -103,6 +119,8 @@ class LaunchedSandbox(Sandbox):
             python=str(self._interpreter.executable),
             python_named=self._interpreter.is_named_python,
             mounts=[str(folder) for folder in self._shown],
+            network_socket=os.path.abspath(job.network_socket) if job.network_socket else "",
+            forwarder=str(_FORWARDER),
             wall_seconds=limits.wall_seconds,
             memory_bytes=limits.memory_bytes,
             cpus=limits.cpus,
@@ -115,7 +133,11 @@ class LaunchedSandbox(Sandbox):
 
     def _execution(self, job: Job, report: dict[str, Any]) -> Execution:
         # What is edited in place lies on the host's disk: its growth is watched, not bounded.
-        lost = {"disk_quota"} if job.writable else set()
+        lost = {"disk_quota"} if job.writable or "rw" in job.files.values() else set()
+        if job.network_socket:
+            lost.add("network_none")
+        if "memory" not in report["controllers"]:
+            lost |= _COUNTED
         return Execution(
             status=report["status"],
             reason=report["reason"],
@@ -145,13 +167,13 @@ def check(job: Job) -> None:
 
 
 def _fault(job: Job) -> str:
-    return _text_fault(job) or _path_fault(job) or _limits_fault(job.limits)
+    return _text_fault(job) or _path_fault(job) or _rules_fault(job) or _limits_fault(job.limits)
 
 
 def _text_fault(job: Job) -> str:
     variables = {**job.environment, **job.inputs, **job.output_variables}
     texts = [*job.command, *job.environment.values()]
-    paths = [*job.writable, *job.outputs, *job.output_variables.values(), job.directory]
+    paths = [*job.writable, *job.files, *job.outputs, *job.output_variables.values(), job.directory]
     if not job.command:
         return "the command is empty"
     if any("\0" in text for text in (*texts, *paths, *variables)):
@@ -167,16 +189,27 @@ def _text_fault(job: Job) -> str:
 
 
 def _path_fault(job: Job) -> str:
-    for path in (*job.writable, *job.outputs, *job.output_variables.values(), job.directory):
+    for path in (*job.writable, *job.files, *job.outputs, *job.output_variables.values(), job.directory):
         if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
             return f"path {path!r} must be relative and stay inside"
-    for path in (*job.writable, *job.outputs):
-        if str(PurePosixPath(path)) != path or path == ".":
+    for path in (*job.writable, *job.files, *job.outputs):
+        if str(PurePosixPath(path)) != path or (path == "." and path not in job.files):
             return f"path {path!r} must be a plain relative path"
     for folder in (job.workspace, job.destination):
         if not folder.is_dir():
             return f"{folder} is no existing folder"
     return f"{job.destination} is not empty" if any(job.destination.iterdir()) else ""
+
+
+def _rules_fault(job: Job) -> str:
+    if len(job.files) + len(job.writable) > _MAX_RULES:
+        return f"more than {_MAX_RULES} rules for files"
+    for path, mode in job.files.items():
+        if mode not in _MODES:
+            return f"{mode!r} is no rule for {path!r}; the rules are {', '.join(_MODES)}"
+        if path in job.writable and mode != "rw":
+            return f"{path!r} is writable and {mode}"
+    return ""
 
 
 def _limits_fault(limits: Limits) -> str:
@@ -194,5 +227,12 @@ def _limits_fault(limits: Limits) -> str:
     return "" if limits.log_bytes >= 0 else "limit log_bytes is negative"
 
 
+def _require_filter(kind: str) -> None:
+    try:
+        seccomp.program()
+    except Broken as fault:
+        raise SandboxUnavailable(f"{kind}: {fault.message}", fault.remedy) from None
+
+
 def _counted() -> frozenset[str]:
-    return frozenset({"memory_total", "oom_detected"} if "memory" in cgroup.parents() else ())
+    return _COUNTED if "memory" in cgroup.open_family().measure() else frozenset()

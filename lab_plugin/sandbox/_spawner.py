@@ -49,7 +49,7 @@ class Spawner:
             if conversation.accepted:
                 break
         # Where the spawner was killed too, nobody else removes what a plain process left.
-        cgroup.sweep()
+        cgroup.open_family().sweep()
         raise SandboxUnavailable(
             f"the sandbox's launcher was killed while {request.name} ran",
             "Run it again; look for an OOM kill.",

@@ -9,49 +9,57 @@ import signal
 import time
 
 from . import linux
-from .cgroup import Group
+from .bubblewrap_arguments import arguments
+from .cgroup_group import Group
 from .folders import FOLDER
 from .launch import NotStarted, launch, restrict
-from .layout import Layout, variables
-from .mounts import SCRATCH, Bind, build, input_path, namespaces_remedy, separate
+from .mounts import SCRATCH, build, namespaces_remedy, separate
 from .request import Broken, Request
+from .rules import require_unmoved, writable_roots
 from .stage import Ended, Stage
 from .streams import Stream
 
 _START_SECONDS = 30.0
-_ETC = ("/etc/ld.so.cache", "/etc/localtime", "/etc/alternatives")
-_LINKED = ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 _NOT_EXECUTED = "bwrap: execvp "
 
 
 class BubblewrapStage(Stage):
     """One job in bubblewrap."""
 
-    def __init__(self, request: Request, group: Group) -> None:
+    def __init__(self, request: Request, group: Group, calls: bytes) -> None:
         self._request = request
+        self._calls = calls
         self._group = group
         self._bwrap = self._status = self._block = -1
         self._stderr: Stream | None = None
         separate()
-        self._binds = build(request)
+        self._view = build(request)
         self._scratch = os.open(SCRATCH, FOLDER)
-        self.grown = [os.open(bind.source, os.O_RDONLY) for bind in self._binds if bind.writable]
+        roots = set(writable_roots(request.rules))
+        self.grown = [
+            os.open(f"/proc/self/fd/{place.fd}", os.O_RDONLY)
+            for place in self._view.places
+            if place.path in roots
+        ]
 
     def start(self, streams: tuple[Stream, Stream]) -> int:
         """See `Stage.start`: the pidfd of the namespace's init, which waits for `release`."""
         self._stderr = streams[1]
         self._status, status = os.pipe()
         block, self._block = os.pipe()
-        command = self._arguments(status, block)
+        calls = _filled_pipe(self._calls)
+        inherited = (status, block, calls)
         try:
-            self._bwrap = launch(command, {}, streams, (status, block), self._drop)
+            self._bwrap = launch(
+                arguments(self._request, self._view.binds, *inherited), {}, streams, inherited, self._drop
+            )
         except NotStarted as fault:
             raise Broken(
                 f"{self._request.bwrap}: {fault}", "Install bubblewrap: sudo apt-get install bubblewrap"
             ) from None
         finally:
-            os.close(status)
-            os.close(block)
+            for fd in inherited:
+                os.close(fd)
         return self._init()
 
     def release(self) -> None:
@@ -73,6 +81,7 @@ class BubblewrapStage(Stage):
                     os.kill(self._bwrap, signal.SIGKILL)
                 time.sleep(0.0005)
         cpu += _reap_rest()
+        require_unmoved(self._view.workspace, self._view.places)
         return self._ended(cpu)
 
     def outputs(self) -> int:
@@ -152,50 +161,6 @@ class BubblewrapStage(Stage):
         release = tuple(int(part) for part in os.uname().release.split(".")[:2])
         return self._request.processes if self._request.uid is None and release >= (5, 14) else None
 
-    def _arguments(self, status: int, block: int) -> list[str]:
-        request = self._request
-        inputs = {name: input_path(name, path) for name, path in request.inputs.items()}
-        programs = "" if request.python_named else "/lab/bin"
-        layout = Layout("/lab/workspace", "/lab/outputs", "/tmp", programs, inputs)  # noqa: S108 - inside
-        arguments = [request.bwrap, "--unshare-user", "--unshare-ipc", "--unshare-pid", "--unshare-net"]
-        arguments += ["--unshare-uts", "--unshare-cgroup-try", "--hostname", "lab", "--new-session"]
-        arguments += ["--die-with-parent", "--cap-drop", "ALL"]
-        arguments += ["--json-status-fd", str(status), "--block-fd", str(block)]
-        arguments += [*_system(), *_storage(), *_shown(self._binds)]
-        arguments += ["--remount-ro", "/dev", "--remount-ro", "/", "--clearenv"]
-        for name, value in variables(request, layout).items():
-            arguments += ["--setenv", name, value]
-        directory = os.path.normpath(f"/lab/workspace/{request.directory}")
-        return [*arguments, "--chdir", directory, "--", *request.command]
-
-
-def _system() -> list[str]:
-    arguments = ["--ro-bind", "/usr", "/usr"]
-    for path in _LINKED:
-        if os.path.islink(path):
-            arguments += ["--symlink", os.readlink(path), path]
-        elif os.path.isdir(path):
-            arguments += ["--ro-bind", path, path]
-    for path in _ETC:
-        if os.path.exists(path):
-            arguments += ["--ro-bind", path, path]
-    return [*arguments, "--proc", "/proc", "--dev", "/dev"]
-
-
-def _storage() -> list[str]:
-    places = (("tmp", "/tmp"), ("shm", "/dev/shm"), ("outputs", "/lab/outputs"))  # noqa: S108 - inside
-    arguments = []
-    for name, target in places:
-        arguments += ["--bind", f"{SCRATCH}/{name}", target]
-    return arguments
-
-
-def _shown(binds: list[Bind]) -> list[str]:
-    arguments = []
-    for bind in binds:
-        arguments += ["--bind" if bind.writable else "--ro-bind", bind.source, bind.target]
-    return arguments
-
 
 def _reap_rest() -> float:
     cpu = 0.0
@@ -205,6 +170,13 @@ def _reap_rest() -> float:
         except ChildProcessError:
             return cpu
         cpu += usage.ru_utime + usage.ru_stime
+
+
+def _filled_pipe(data: bytes) -> int:
+    read_end, write_end = os.pipe()
+    with os.fdopen(write_end, "wb") as pipe:
+        pipe.write(data)
+    return read_end
 
 
 def _read_all(fd: int) -> bytes:

@@ -1,209 +1,102 @@
-"""Control groups, version 1, where this user may make them: limits and figures of a whole process tree."""
+"""Control groups where this user may make them: limits and figures of a whole process tree."""
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
 import os
-import signal
 import time
-from typing import NamedTuple
+
+from . import cgroup_files as files
+from . import cgroup_v1, cgroup_v2
+from .cgroup_group import Group
 
 FAMILY = "prefect-lab"
-CONTROLLERS = ("memory", "pids", "cpu", "cpuacct")
-_PERIOD = 100_000
-_REMOVE_SECONDS = 5.0
+_TRIAL = (1 << 30, 8, 1.0)
 
 
-class Usage(NamedTuple):
-    """What a group used; None where no controller counted it."""
-
-    cpu_seconds: float | None
-    peak_bytes: int | None
-    killed_for_memory: bool
-
-
-class Group:
-    """One job's folder in every controller's hierarchy, locked while its maker lives.
+class Family:
+    """The parent of all jobs' groups in every hierarchy, below this process's own.
 
     Args:
-        folders: Controller -> folder.
-        locks: Descriptors whose locks tell the next launcher that the folders are in use.
+        kind: Makes a job's group.
+        parents: Controller -> the family's folder.
     """
 
-    def __init__(self, folders: dict[str, str], locks: list[int]) -> None:
-        self._folders = folders
-        self._locks = locks
-        self.controllers = frozenset(folders)
+    def __init__(self, kind: type[Group], parents: dict[str, str]) -> None:
+        self._kind = kind
+        self._parents = parents
 
-    def restrict(self, memory_bytes: int, processes: int, cpus: float) -> None:
-        """Set the limits."""
-        if "memory" in self._folders:
-            self._write("memory", "memory.limit_in_bytes", memory_bytes)
-            if os.path.exists(f"{self._folders['memory']}/memory.memsw.limit_in_bytes"):
-                self._write("memory", "memory.memsw.limit_in_bytes", memory_bytes)
-        if "pids" in self._folders:
-            self._write("pids", "pids.max", processes)
-        if "cpu" in self._folders:
-            self._write("cpu", "cpu.cfs_period_us", _PERIOD)
-            self._write("cpu", "cpu.cfs_quota_us", max(1_000, int(cpus * _PERIOD)))
+    def create(self, name: str) -> Group:
+        """Make a job's group; one without controllers where none is open to this user.
 
-    def join(self) -> None:
-        """Move the calling process, which must have a single thread, in."""
-        for folder in set(self._folders.values()):
-            # A thread that moves itself takes no lock of the whole machine; cgroup.procs costs up to 10 ms.
-            _write(f"{folder}/tasks", 0)
-
-    def freeze_forks(self) -> None:
-        """Let nothing inside start a further process."""
-        if "pids" in self._folders:
-            self._write("pids", "pids.max", 0)
-
-    def usage(self) -> Usage:
-        """Figures since the group was made."""
-        cpu = peak = None
-        killed = False
-        if "cpuacct" in self._folders:
-            cpu = int(_read(f"{self._folders['cpuacct']}/cpuacct.usage")) / 1e9
-        if "memory" in self._folders:
-            folder = self._folders["memory"]
-            peak = int(_read(f"{folder}/memory.max_usage_in_bytes"))
-            events = dict(line.split() for line in _read(f"{folder}/memory.oom_control").splitlines())
-            killed = int(events.get("oom_kill", 0)) > 0
-        return Usage(cpu, peak, killed)
-
-    def remove(self) -> None:
-        """Kill what is left inside and remove the folders."""
-        for folder in set(self._folders.values()):
-            _remove(folder)
-        for lock in self._locks:
-            os.close(lock)
-        self._locks = []
-
-    def _write(self, controller: str, name: str, value: int) -> None:
-        _write(f"{self._folders[controller]}/{name}", value)
-
-
-def create(name: str) -> Group:
-    """Make a job's group; empty where no hierarchy is open to this user.
-
-    Args:
-        name: Unique on this machine.
-    """
-    folders: dict[str, str] = {}
-    locks: list[int] = []
-    for controller, parent in parents().items():
-        folder = f"{parent}/{name}"
-        if folder not in folders.values():
-            os.makedirs(parent, exist_ok=True)
+        Args:
+            name: Unique on this machine.
+        """
+        locks: list[int] = []
+        for parent in self._each():
+            folder = f"{parent}/{name}"
             # Under the family's shared lock no sweep can see the folder before it is locked.
-            with _Locked(parent, fcntl.LOCK_SH):
+            with files.locked(parent, fcntl.LOCK_SH):
                 os.mkdir(folder)
                 lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 locks.append(lock)
-        folders[controller] = folder
-    return Group(folders, locks)
+        folders = {controller: f"{parent}/{name}" for controller, parent in self._parents.items()}
+        return self._kind(folders, locks)
 
+    def remove(self, name: str) -> None:
+        """Remove the group of a maker that is known to be dead."""
+        for parent in self._each():
+            files.remove(f"{parent}/{name}")
 
-def parents() -> dict[str, str]:
-    """Controller -> the family's folder below this process's own group, where it can be made."""
-    mounts = _mounts()
-    found = {}
-    with open("/proc/self/cgroup") as lines:
-        for line in lines:
-            _, names, path = line.rstrip("\n").split(":", 2)
-            for controller in set(names.split(",")) & set(CONTROLLERS) & set(mounts):
-                root, point = mounts[controller]
-                inside = os.path.relpath(path, root)
-                own = os.path.normpath(f"{point}/{inside}")
-                if not inside.startswith("..") and os.access(own, os.W_OK):
-                    found[controller] = f"{own}/{FAMILY}"
-    return found
+    def sweep(self) -> None:
+        """Remove the groups of makers that died without a chance to do so."""
+        for parent in self._each():
+            with files.locked(parent, fcntl.LOCK_EX):
+                for entry in os.scandir(parent):
+                    if entry.is_dir(follow_symlinks=False) and not files.is_locked(entry.path):
+                        # What cannot be removed now is tried again at the next start.
+                        with contextlib.suppress(OSError):
+                            files.remove(entry.path)
 
-
-def remove_named(name: str) -> None:
-    """Remove the group `name` of a maker that is known to be dead."""
-    for parent in set(parents().values()):
-        _remove(f"{parent}/{name}")
-
-
-def sweep() -> None:
-    """Remove the groups of makers that died without a chance to do so."""
-    for parent in set(parents().values()):
-        if not os.path.isdir(parent):
-            continue
-        with _Locked(parent, fcntl.LOCK_EX):
-            for entry in os.scandir(parent):
-                if entry.is_dir() and not _in_use(entry.path):
-                    # What cannot be removed now is tried again at the next start.
-                    with contextlib.suppress(OSError):
-                        _remove(entry.path)
-
-
-class _Locked:
-    def __init__(self, folder: str, kind: int) -> None:
-        self._fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        fcntl.flock(self._fd, kind)
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, *_: object) -> None:
-        os.close(self._fd)
-
-
-def _mounts() -> dict[str, tuple[str, str]]:
-    found = {}
-    with open("/proc/self/mountinfo") as lines:
-        for line in lines:
-            fields, _, rest = line.rstrip("\n").partition(" - ")
-            kind, _, options = rest.split(" ", 2)
-            if kind == "cgroup":
-                root, point = fields.split(" ")[3:5]
-                for controller in set(options.split(",")) & set(CONTROLLERS):
-                    found[controller] = (root, point)
-    return found
-
-
-def _in_use(folder: str) -> bool:
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(fd)
-    return False
-
-
-def _remove(folder: str) -> None:
-    deadline = time.monotonic() + _REMOVE_SECONDS
-    while True:
+    def measure(self) -> frozenset[str]:
+        """The controllers that a job's group really gets: one is made, limited and removed."""
         try:
-            for pid in _read(f"{folder}/cgroup.procs").split():
-                _kill(int(pid))
-            os.rmdir(folder)
-        except FileNotFoundError:
-            return
+            group = self.create(f"{os.getpid()}-{time.monotonic_ns():x}-trial")
+            try:
+                group.restrict(*_TRIAL)
+                group.usage()
+                return group.controllers
+            finally:
+                group.remove()
         except OSError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.001)
+            return frozenset()
+
+    def _each(self) -> set[str]:
+        return set(self._parents.values())
 
 
-def _kill(pid: int) -> None:
-    try:
-        os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return
+def open_family(proc: str = "/proc") -> Family:
+    """Find, and make where needed, the family's folders; version 1 goes first where it has controllers.
+
+    Args:
+        proc: Where procfs is mounted.
+    """
+    first = cgroup_v1.find(proc)
+    if parents := _folders(first):
+        return Family(cgroup_v1.GroupV1, parents)
+    second = _folders(cgroup_v2.find(proc))
+    for parent in set(second.values()):
+        enabled = cgroup_v2.enable(parent, set(second))
+        second = {name: parent for name in enabled}
+    return Family(cgroup_v2.GroupV2, second)
 
 
-def _read(path: str) -> str:
-    with open(path) as file:
-        return file.read()
-
-
-def _write(path: str, value: int) -> None:
-    with open(path, "w") as file:
-        file.write(str(value))
+def _folders(bases: dict[str, str]) -> dict[str, str]:
+    found = {}
+    for controller, base in bases.items():
+        with contextlib.suppress(OSError):
+            os.makedirs(f"{base}/{FAMILY}", exist_ok=True)
+            found[controller] = f"{base}/{FAMILY}"
+    return found

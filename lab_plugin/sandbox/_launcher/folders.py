@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 
 from .request import Refused
 
@@ -49,8 +49,15 @@ def anchor(root: int, relative: str) -> int:
     return fd
 
 
-def walk(root: int, depth: int = 0) -> Iterator[tuple[int, str, os.stat_result]]:
+def walk(
+    root: int, depth: int = 0, skipped: Container[tuple[int, int]] = ()
+) -> Iterator[tuple[int, str, os.stat_result]]:
     """(folder descriptor, name, lstat) of everything below an open folder.
+
+    Args:
+        root: The folder.
+        depth: Its own.
+        skipped: (device, inode) of what is left out, with all below it.
 
     Raises:
         TooDeep: It nests deeper than `MAX_DEPTH`.
@@ -60,11 +67,13 @@ def walk(root: int, depth: int = 0) -> Iterator[tuple[int, str, os.stat_result]]
     for name in os.listdir(root):
         try:
             status = os.stat(name, dir_fd=root, follow_symlinks=False)
+            if (status.st_dev, status.st_ino) in skipped:
+                continue
             yield root, name, status
             if stat.S_ISDIR(status.st_mode):
                 fd = os.open(name, FOLDER, dir_fd=root)
                 try:
-                    yield from walk(fd, depth + 1)
+                    yield from walk(fd, depth + 1, skipped)
                 finally:
                     os.close(fd)
         except (FileNotFoundError, NotADirectoryError, PermissionError):
@@ -79,30 +88,38 @@ def disk_usage(root: int) -> int:
     return sum(found.st_blocks * 512 for _, _, found in walk(root))
 
 
-def give(root: int, uid: int) -> None:
+def own_all(root: int, uid: int | None, skipped: Container[tuple[int, int]]) -> None:
     """Make `uid` the owner of a file, or of a folder and all below it.
 
+    Args:
+        root: O_PATH descriptor.
+        uid: The user; None to leave the owners, and only look.
+        skipped: (device, inode) of what is left out, with all below it.
+
     Raises:
+        TooDeep: It nests deeper than `MAX_DEPTH`.
         Refused: A hard link, which would carry the change out of the folder.
     """
     path = f"/proc/self/fd/{root}"
     status = os.fstat(root)
     if not stat.S_ISDIR(status.st_mode):
-        _give_entry(status, path, uid)
+        _own(status, path, uid)
         return
-    os.chown(path, uid, uid)
+    if uid is not None:
+        os.chown(path, uid, uid)
     folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        for parent, name, found in walk(folder):
-            _give_entry(found, name, uid, parent)
+        for parent, name, found in walk(folder, 0, skipped):
+            _own(found, name, uid, parent)
     finally:
         os.close(folder)
 
 
-def _give_entry(status: os.stat_result, name: str, uid: int, parent: int | None = None) -> None:
+def _own(status: os.stat_result, name: str, uid: int | None, parent: int | None = None) -> None:
     if not stat.S_ISDIR(status.st_mode) and status.st_nlink > 1:
         raise Refused(f"writable file {name} has {status.st_nlink} hard links", "Give the workspace copies.")
-    os.chown(name, uid, uid, dir_fd=parent, follow_symlinks=parent is None)
+    if uid is not None:
+        os.chown(name, uid, uid, dir_fd=parent, follow_symlinks=parent is None)
 
 
 def remove_tree(parent: int, name: str) -> None:

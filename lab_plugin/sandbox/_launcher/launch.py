@@ -9,7 +9,7 @@ import signal
 from collections.abc import Callable, Sequence
 
 from . import linux
-from .cgroup import Group
+from .cgroup_group import Group
 from .request import Request
 from .streams import Stream
 

@@ -15,7 +15,10 @@ MS_REC = 0x4000
 MS_PRIVATE = 0x40000
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NAME = 15
+_PR_SET_SECCOMP = 22
 _PR_SET_CHILD_SUBREAPER = 36
+_PR_SET_NO_NEW_PRIVS = 38
+_SECCOMP_MODE_FILTER = 2
 _KEYCTL_JOIN_SESSION_KEYRING = 1
 _SYS_KEYCTL = {"x86_64": 250, "aarch64": 219, "riscv64": 219, "ppc64le": 271, "s390x": 280}
 
@@ -59,6 +62,12 @@ def die_with_parent(signal_number: int, parent: int) -> None:
     _checked(_libc.prctl(_PR_SET_PDEATHSIG, signal_number, 0, 0, 0), "prctl")
     if os.getppid() != parent:
         os._exit(127)
+
+
+def filter_calls(program: int) -> None:
+    """Put the calling process under the `struct sock_fprog` at an address; it gains no privilege any more."""
+    _checked(_libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "prctl")
+    _checked(_libc.prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, program, 0, 0), "prctl")
 
 
 def leave_session_keyring() -> None:

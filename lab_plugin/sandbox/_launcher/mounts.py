@@ -11,22 +11,50 @@ import stat
 from typing import NamedTuple
 
 from . import linux
-from .folders import ANCHOR, TooDeep, anchor, give
+from .folders import ANCHOR
 from .layout import PROGRAMS, python_script
 from .request import Broken, Refused, Request
+from .rules import Place, open_places, prepare
 
 _PRIVATE = "/tmp"  # noqa: S108 - in a mount namespace of our own
+_PRIVATE_OPTIONS = "size=4m,nr_inodes=8192,mode=755"
+_EMPTY = f"{_PRIVATE}/empty"
+_ETC = f"{_PRIVATE}/etc"
+_ETC_SHOWN = ("alternatives", "ld.so.cache", "localtime")
 SCRATCH = f"{_PRIVATE}/scratch"
+WORKSPACE = "/lab/workspace"
+NETWORK_SOCKET = "/run/lab/network.sock"
+FORWARDER = "/run/lab/forwarder.py"
 _INODE_BYTES = 4096
 _MIN_INODES = 65_536
 
 
 class Bind(NamedTuple):
-    """One thing to show: where it is bound on our side, where the program sees it, and how."""
+    """One thing to show: where it is bound on our side, where the program sees it, and how.
+
+    Attributes:
+        source: Empty for a hidden folder, which has none.
+        target: Its path inside.
+        mode: `rw`, `ro` or `hidden`.
+    """
 
     source: str
     target: str
-    writable: bool
+    mode: str
+
+
+class View(NamedTuple):
+    """What a program sees of the host.
+
+    Attributes:
+        binds: In the order in which they are to be made.
+        workspace: Open folder.
+        places: What the rules made of it.
+    """
+
+    binds: list[Bind]
+    workspace: int
+    places: list[Place]
 
 
 def separate() -> None:
@@ -67,38 +95,36 @@ def namespaces_remedy() -> str:
     return "Allow user namespaces: sudo sysctl -w user.max_user_namespaces=10000"
 
 
-def build(request: Request) -> list[Bind]:
+def build(request: Request) -> View:
     """Mount everything that the program sees of the host, and its size-limited writable storage.
 
     Raises:
         Refused: A source cannot be shown.
     """
-    sources = _open_sources(request)
-    owner = os.getuid() if request.uid is None else request.uid
-    try:
-        linux.mount("lab", _PRIVATE, "tmpfs", linux.MS_NOSUID | linux.MS_NODEV, "size=1m,mode=755")
-        binds = [_bind(number, *source, request) for number, source in enumerate(sources)]
-        _make_scratch(request, owner)
-        return [*binds, *_make_etc(owner), *_make_programs(request)]
-    finally:
-        for fd, _, _ in sources:
-            os.close(fd)
-
-
-def _open_sources(request: Request) -> list[tuple[int, str, bool]]:
-    sources = [(_open(path, "mount"), path, False) for path in request.mounts]
     workspace = _open(request.workspace, "workspace")
-    sources.append((workspace, "/lab/workspace", False))
-    for relative in request.writable:
-        try:
-            fd = anchor(workspace, relative)
-        except OSError as error:
-            reason = error.strerror or error
-            raise Refused(f"writable path {relative} cannot be opened: {reason}") from None
-        sources.append((fd, os.path.normpath(f"/lab/workspace/{relative}"), True))
+    places = open_places(workspace, request.rules)
+    prepare(places, request.uid)
+    sources = [_Source(_open(path, "mount"), path) for path in request.mounts]
+    sources += [
+        _Source(place.fd, os.path.normpath(f"{WORKSPACE}/{place.path}"), place.mode) for place in places
+    ]
     for variable, path in request.inputs.items():
-        sources.append((_open(path, variable), input_path(variable, path), False))
-    return sources
+        sources.append(_Source(_open(path, variable), input_path(variable, path)))
+    if request.network_socket:
+        sources.append(_Source(_open(request.network_socket, "network socket"), NETWORK_SOCKET))
+        sources.append(_Source(_open(request.forwarder, "forwarder"), FORWARDER))
+    owner = os.getuid() if request.uid is None else request.uid
+    linux.mount("lab", _PRIVATE, "tmpfs", linux.MS_NOSUID | linux.MS_NODEV, _PRIVATE_OPTIONS)
+    _put(_EMPTY, "")
+    binds = [_bind(number, source, request.uid) for number, source in enumerate(sources)]
+    _make_scratch(request, owner)
+    return View([*_make_etc(owner), *binds, *_make_programs(request)], workspace, places)
+
+
+class _Source(NamedTuple):
+    fd: int
+    target: str
+    mode: str = "ro"
 
 
 def input_path(variable: str, path: str) -> str:
@@ -113,28 +139,35 @@ def _open(path: str, what: str) -> int:
         raise Refused(f"{what} {path} cannot be opened: {error.strerror}") from None
 
 
-def _bind(number: int, fd: int, target: str, writable: bool, request: Request) -> Bind:
-    status = os.fstat(fd)
+def _bind(number: int, source: _Source, uid: int | None) -> Bind:
+    status = os.fstat(source.fd)
     folder = stat.S_ISDIR(status.st_mode)
-    if not folder and not stat.S_ISREG(status.st_mode):
-        raise Refused(f"{target} is neither a file nor a folder")
-    if request.uid is not None and not writable and not status.st_mode & (0o001 if folder else 0o004):
+    if source.mode == "hidden":
+        return Bind("" if folder else _EMPTY, source.target, "hidden")
+    _require_usable(source, status, uid)
+    place = f"{_PRIVATE}/{number}"
+    if folder:
+        os.mkdir(place)
+    else:
+        _put(place, "")
+    linux.mount(f"/proc/self/fd/{source.fd}", place, flags=linux.MS_BIND | linux.MS_REC)
+    return Bind(place, source.target, source.mode)
+
+
+def _require_usable(source: _Source, status: os.stat_result, uid: int | None) -> None:
+    target, kind = source.target, stat.S_IFMT(status.st_mode)
+    if target == NETWORK_SOCKET:
+        allowed, wanted, act = {stat.S_IFSOCK: 0o002}, "no unix socket", "connected to"
+    else:
+        allowed = {stat.S_IFDIR: 0o001, stat.S_IFREG: 0o004}
+        wanted, act = "neither a file nor a folder", "read"
+    if kind not in allowed:
+        raise Refused(f"{target} is {wanted}")
+    if uid is not None and source.mode == "ro" and not status.st_mode & allowed[kind]:
         raise Refused(
-            f"{target} cannot be read by the sandbox's user (mode {stat.S_IMODE(status.st_mode):o})",
+            f"{target} cannot be {act} by the sandbox's user (mode {stat.S_IMODE(status.st_mode):o})",
             "Make it readable by others (umask 022); its parent folders may stay closed.",
         )
-    if writable and request.uid is not None:
-        try:
-            give(fd, request.uid)
-        except TooDeep:
-            raise Refused(f"writable path {target} nests too deep") from None
-    source = f"{_PRIVATE}/{number}"
-    if folder:
-        os.mkdir(source)
-    else:
-        _put(source, "")
-    linux.mount(f"/proc/self/fd/{fd}", source, flags=linux.MS_BIND | linux.MS_REC)
-    return Bind(source, target, writable)
 
 
 def _make_scratch(request: Request, owner: int) -> None:
@@ -149,6 +182,7 @@ def _make_scratch(request: Request, owner: int) -> None:
 
 
 def _make_etc(owner: int) -> list[Bind]:
+    """One folder with all that programs look for in /etc: each mount of its own would cost time."""
     group = os.getgid() if owner == os.getuid() else owner
     texts = {
         "passwd": f"lab:x:{owner}:{group}::/tmp:/bin/sh\n",
@@ -156,9 +190,19 @@ def _make_etc(owner: int) -> list[Bind]:
         "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n",
         "hosts": "127.0.0.1 localhost lab\n::1 localhost\n",
     }
+    os.mkdir(_ETC)
     for name, text in texts.items():
-        _put(f"{_PRIVATE}/{name}", text)
-    return [Bind(f"{_PRIVATE}/{name}", f"/etc/{name}", False) for name in texts]
+        _put(f"{_ETC}/{name}", text)
+    binds = [Bind(_ETC, "/etc", "ro")]
+    for name in _ETC_SHOWN:
+        if os.path.isdir(f"/etc/{name}"):
+            os.mkdir(f"{_ETC}/{name}")
+        elif os.path.isfile(f"/etc/{name}"):
+            _put(f"{_ETC}/{name}", "")
+        else:
+            continue
+        binds.append(Bind(f"/etc/{name}", f"/etc/{name}", "ro"))
+    return binds
 
 
 def _make_programs(request: Request) -> list[Bind]:
@@ -167,7 +211,7 @@ def _make_programs(request: Request) -> list[Bind]:
     source = f"{_PRIVATE}/python"
     _put(source, python_script(request.python))
     os.chmod(source, 0o755)  # noqa: S103 - a program for every user
-    return [Bind(source, f"/lab/bin/{name}", False) for name in PROGRAMS]
+    return [Bind(source, f"/lab/bin/{name}", "ro") for name in PROGRAMS]
 
 
 def _put(path: str, text: str) -> None:

@@ -37,7 +37,7 @@ class Request(NamedTuple):
         command: argv.
         workspace: Seen read-only.
         directory: Working directory, relative to the workspace.
-        writable: Editable in place, relative to the workspace.
+        rules: Path relative to the workspace -> `rw`, `ro` or `hidden`; `ro` where there is none.
         inputs: Variable -> host file or folder.
         outputs: Declared outputs, relative to the output folder.
         output_variables: Variable -> path relative to the output folder.
@@ -47,6 +47,8 @@ class Request(NamedTuple):
         python: Interpreter that `python` on the PATH means.
         python_named: Whether its own folder has it under that name.
         mounts: Host folders seen read-only at their own paths.
+        network_socket: Host socket to show inside; empty for none.
+        forwarder: Host file of the program that carries it to the command.
         bwrap: The bubblewrap program; empty for `process`.
         wall_seconds: As `Limits`; the following likewise.
         memory_bytes: Bytes.
@@ -62,7 +64,7 @@ class Request(NamedTuple):
     command: list[str]
     workspace: str
     directory: str
-    writable: list[str]
+    rules: dict[str, str]
     inputs: dict[str, str]
     outputs: list[str]
     output_variables: dict[str, str]
@@ -72,6 +74,8 @@ class Request(NamedTuple):
     python: str
     python_named: bool
     mounts: list[str]
+    network_socket: str
+    forwarder: str
     bwrap: str
     wall_seconds: float
     memory_bytes: int

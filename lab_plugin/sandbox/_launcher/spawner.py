@@ -14,9 +14,9 @@ import socket
 import time
 from typing import NamedTuple
 
-from . import cgroup, linux, processes
+from . import cgroup, linux, processes, seccomp
 from .request import receive_with_fd
-from .supervisor import supervise
+from .supervisor import Machine, supervise
 
 
 class _Entry(NamedTuple):
@@ -26,10 +26,16 @@ class _Entry(NamedTuple):
 
 
 class Spawner:
-    """Serves one control socket; each message on it carries the socket of one job."""
+    """Serves one control socket; each message on it carries the socket of one job.
 
-    def __init__(self, control: socket.socket) -> None:
+    Args:
+        control: The socket.
+        machine: What all jobs share.
+    """
+
+    def __init__(self, control: socket.socket, machine: Machine) -> None:
         self._control = control
+        self._machine = machine
         self._entries: dict[int, _Entry] = {}
         self._token = f"{os.getpid()}-{time.monotonic_ns():x}"
         self._count = 0
@@ -68,6 +74,8 @@ class Spawner:
 
     def _become_supervisor(self, channel: int, group_name: str) -> None:
         status = 1
+        # It does not live long enough to need a collection, which would copy pages that it shares.
+        gc.disable()
         try:
             self._control.close()
             # A copy of another job's socket would hide that job's end from the lab.
@@ -75,7 +83,7 @@ class Spawner:
                 os.close(entry.channel)
                 os.close(entry.pidfd)
             with socket.socket(fileno=channel) as own:
-                supervise(own, group_name)
+                supervise(own, group_name, self._machine)
             status = 0
         finally:
             os._exit(status)
@@ -86,7 +94,7 @@ class Spawner:
         os.close(entry.pidfd)
         if status != 0:
             self._end_orphans()
-            cgroup.remove_named(entry.group_name)
+            self._machine.family.remove(entry.group_name)
         os.close(entry.channel)
 
     def _end_orphans(self) -> None:
@@ -107,7 +115,8 @@ def main(descriptor: int) -> None:
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     linux.become_subreaper()
-    cgroup.sweep()
+    machine = Machine(seccomp.program(), cgroup.open_family())
+    machine.family.sweep()
     gc.freeze()
     with socket.socket(fileno=descriptor) as control:
-        Spawner(control).serve()
+        Spawner(control, machine).serve()

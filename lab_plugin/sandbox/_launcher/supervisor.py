@@ -8,10 +8,12 @@ import signal
 import socket
 import time
 import traceback
-from typing import Any
+from typing import Any, NamedTuple
 
-from . import cgroup, linux
+from . import linux
 from .bubblewrap import BubblewrapStage
+from .cgroup import Family
+from .cgroup_group import Group
 from .folders import FOLDER, TooDeep, disk_usage, remove_tree
 from .launch import NotStarted
 from .outputs import collect
@@ -25,19 +27,32 @@ _LOOK_SECONDS = 0.25
 _BUBBLEWRAP_PROCESSES = 2
 
 
-def supervise(channel: socket.socket, group_name: str) -> None:
+class Machine(NamedTuple):
+    """What all jobs of one spawner share.
+
+    Attributes:
+        calls: The filter of system calls.
+        family: Where their control groups are made.
+    """
+
+    calls: bytes
+    family: Family
+
+
+def supervise(channel: socket.socket, group_name: str, machine: Machine) -> None:
     """Do the one job that comes over `channel`, and report.
 
     Args:
         channel: The job's own socket; the lab's hang-up ends the job.
         group_name: For its control group.
+        machine: What all jobs share.
     """
     request = receive(channel)
     if request is None:
         return
     send(channel, {"event": "accepted"})
     try:
-        report = _Job(request, channel, group_name).run()
+        report = _Job(request, channel, group_name, machine).run()
     except Broken as fault:
         report = {"event": "broken", "message": fault.message, "remedy": fault.remedy}
     except Refused as fault:
@@ -48,10 +63,11 @@ def supervise(channel: socket.socket, group_name: str) -> None:
 
 
 class _Job:
-    def __init__(self, request: Request, channel: socket.socket, group_name: str) -> None:
+    def __init__(self, request: Request, channel: socket.socket, group_name: str, machine: Machine) -> None:
         self._request = request
         self._channel = channel
         self._group_name = group_name
+        self._machine = machine
         self._cause = ""
         self._grown_before = 0
 
@@ -59,9 +75,10 @@ class _Job:
         linux.name_process(self._request.name)
         linux.become_subreaper()
         destination = os.open(self._request.destination, FOLDER)
-        group = cgroup.create(self._group_name)
+        group = self._machine.family.create(self._group_name)
         try:
             extra = _BUBBLEWRAP_PROCESSES if self._request.kind == "bubblewrap" else 0
+            extra += bool(self._request.network_socket)
             group.restrict(self._request.memory_bytes, self._request.processes + extra, self._request.cpus)
             return self._on_stage(group, destination)
         finally:
@@ -69,12 +86,12 @@ class _Job:
             end_descendants()
             group.remove()
 
-    def _on_stage(self, group: cgroup.Group, destination: int) -> dict[str, Any]:
+    def _on_stage(self, group: Group, destination: int) -> dict[str, Any]:
         stage: Stage
         if self._request.kind == "bubblewrap":
-            stage = BubblewrapStage(self._request, group)
+            stage = BubblewrapStage(self._request, group, self._machine.calls)
         else:
-            stage = PlainStage(self._request, group, destination)
+            stage = PlainStage(self._request, group, self._machine.calls, destination)
         streams = (
             Stream(destination, "stdout.log", self._request.log_bytes),
             Stream(destination, "stderr.log", self._request.log_bytes),
@@ -144,7 +161,7 @@ class _Job:
             self._cause = self._cause or "output"
 
     def _report(
-        self, stage: Stage, group: cgroup.Group, destination: int, ended: Ended, wall: float
+        self, stage: Stage, group: Group, destination: int, ended: Ended, wall: float
     ) -> dict[str, Any]:
         usage = group.usage()
         if stage.grown:
@@ -161,6 +178,7 @@ class _Job:
             "wall_seconds": wall,
             "cpu_seconds": ended.cpu_seconds if usage.cpu_seconds is None else usage.cpu_seconds,
             "peak_bytes": usage.peak_bytes,
+            "controllers": sorted(group.controllers),
             "taken": taken,
             "refused": refused,
         }
