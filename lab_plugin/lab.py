@@ -14,7 +14,7 @@ from lab_plugin.home import Home, identity
 from lab_plugin.ledger import Ledger, LockRecord
 from lab_plugin.redaction import Redactor
 from lab_plugin.repository import Lease, Repository, WorkspacePool
-from lab_plugin.sandbox import Role, Sandbox, open_sandbox, require_guarantees
+from lab_plugin.sandbox import Sandbox, open_sandbox, require_guarantees
 from lab_plugin.scorer import (
     FILE_NAME,
     FileHasher,
@@ -50,7 +50,9 @@ class Lab:
         self.identity = identity(repository.common_dir, self.directory, self.name)
         self.ledger = Ledger(repository, self.name)
         self.folder = home.lab(self.name, self.identity)
-        self.redactor = Redactor(os.environ, config.lab.secrets)
+        credentials = (*config.candidate.credentials, *config.proposer.credentials)
+        injected = (credential.env for credential in credentials)
+        self.redactor = Redactor(os.environ, (*config.lab.secrets, *injected))
         self._hasher = FileHasher()
         self._environment: dict[str, object] | None = None
 
@@ -170,18 +172,12 @@ class Lab:
         settings = self.config.sandbox
         sandbox = open_sandbox(settings.kind, python=Path(settings.python) if settings.python else None)
         require_guarantees(sandbox, settings.require)
-        candidate, proposer = self.config.candidate.network, self.config.proposer.network
-        if not (candidate or proposer):
+        if not (self.config.candidate.network or self.config.proposer.network):
             return sandbox
         # Only a lab that uses the network pays for importing it.
-        from lab_plugin.network import Policy
-        from lab_plugin.networked import NetworkedSandbox
+        from lab_plugin.networked import networked
 
-        policies: dict[Role, Policy] = {
-            "candidate": Policy.parse(candidate),
-            "proposer": Policy.parse(proposer),
-        }
-        return NetworkedSandbox(sandbox, policies)
+        return networked(sandbox, self.config)
 
     def terms(self) -> Terms:
         """All that makes a score, as it is now in the working tree and on this machine.

@@ -3,15 +3,36 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import MappingProxyType
 
+from lab_plugin.config import Candidate, Config, Proposer
 from lab_plugin.errors import SandboxError
-from lab_plugin.network import MayConnect, Policy, Proxy, Resolve, is_public, system_resolve
+from lab_plugin.network import Injection, MayConnect, Policy, Proxy, Resolve, is_public, system_resolve
 from lab_plugin.sandbox import ACCESS_LOG, Execution, Job, Role, Sandbox
 
 _NONE = "network_none"
+
+
+def networked(sandbox: Sandbox, config: Config) -> NetworkedSandbox:
+    """A sandbox with the network that `[candidate]` and `[proposer]` allow.
+
+    Raises:
+        SandboxError: This sandbox leaves other ways out.
+    """
+    tables: dict[Role, Candidate | Proposer] = {"candidate": config.candidate, "proposer": config.proposer}
+    policies = {role: Policy.parse(table.network, f"[{role}] network") for role, table in tables.items()}
+    injections = {role: _injections(table) for role, table in tables.items()}
+    return NetworkedSandbox(sandbox, policies, injections)
+
+
+def _injections(table: Candidate | Proposer) -> list[Injection]:
+    return [
+        Injection(host=one.host, header=one.header, value_from_env=one.env, prefix=one.prefix, port=one.port)
+        for one in table.credentials
+    ]
 
 
 class NetworkedSandbox(Sandbox):
@@ -23,6 +44,7 @@ class NetworkedSandbox(Sandbox):
     Args:
         inner: Where the programs run; it must hold `network_none`, since the proxy is the only way out.
         policies: What each role may reach; without an entry, or with an empty policy, nothing.
+        injections: Credentials that are added outside to what a role sends.
         resolve: Gives the addresses of a name.
         may_connect: Judges each address.
 
@@ -34,6 +56,7 @@ class NetworkedSandbox(Sandbox):
         self,
         inner: Sandbox,
         policies: Mapping[Role, Policy],
+        injections: Mapping[Role, Sequence[Injection]] = MappingProxyType({}),
         *,
         resolve: Resolve = system_resolve,
         may_connect: MayConnect = is_public,
@@ -47,6 +70,7 @@ class NetworkedSandbox(Sandbox):
         self.guarantees = inner.guarantees
         self._inner = inner
         self._policies = {role: policy for role, policy in policies.items() if not policy.is_empty}
+        self._injections = injections
         self._resolve = resolve
         self._may_connect = may_connect
 
@@ -55,14 +79,25 @@ class NetworkedSandbox(Sandbox):
         await self._inner.probe()
 
     async def run(self, job: Job) -> Execution:
-        """See `Sandbox.run`."""
+        """See `Sandbox.run`.
+
+        Raises:
+            ConfigError: A credential cannot be used: its variable is not set, or its host not allowed.
+        """
         policy = self._policies.get(job.role)
         if policy is None:
             return await self._inner.run(job)
         # Outside of the destination: that has to be empty, and none of it is shown inside.
         with TemporaryDirectory(prefix="lab-network-") as folder:
             log = Path(folder, ACCESS_LOG)
-            proxy = Proxy(policy, Path(folder), log=log, resolve=self._resolve, may_connect=self._may_connect)
+            proxy = Proxy(
+                policy,
+                Path(folder),
+                log=log,
+                injections=self._injections.get(job.role, ()),
+                resolve=self._resolve,
+                may_connect=self._may_connect,
+            )
             async with proxy:
                 execution = await self._inner.run(dataclasses.replace(job, network_socket=proxy.socket))
             (job.destination / ACCESS_LOG).write_bytes(log.read_bytes())

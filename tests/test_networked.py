@@ -131,3 +131,19 @@ async def test_the_access_log_of_a_trial_is_kept_with_its_evidence(
     (log,) = home.rglob("evidence/0001/candidate.network.jsonl")
     (line,) = [json.loads(line) for line in log.read_text().splitlines()]
     assert (line["host"], line["verdict"]) == ("forbidden.invalid", "refused")
+
+
+async def test_a_credential_without_its_variable_stops_before_anything_is_written(
+    home: Path, make_lab: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    credential = '{ host = "api.example.com", header = "x-api-key", env = "EXAMPLE_VALUE" }'
+    table = f'[candidate]\nnetwork = ["api.example.com"]\ncredentials = [{credential}]'
+    folder = make_lab(replace={"[candidate]": table})
+    with pytest.raises(ConfigError, match="cannot be injected") as caught:
+        await lock(folder)
+    assert "EXAMPLE_VALUE" in str(caught.value)
+    monkeypatch.setenv("EXAMPLE_VALUE", "abc")
+    await lock(folder)
+    lab = Lab.open(folder)
+    assert lab.redactor.text("it is abc") == "it is [redacted]"
+    lab.close()

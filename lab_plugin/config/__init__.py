@@ -3,7 +3,17 @@
 from lab_plugin.config._check_files import check_committed
 from lab_plugin.config._checks import LAB_FILE, LOCK_FILE
 from lab_plugin.config._load import find, load
-from lab_plugin.config._models import Budget, Candidate, Config, Decision, Lab, SandboxTable, Scorer, Strategy
+from lab_plugin.config._models import (
+    Budget,
+    Candidate,
+    Config,
+    Decision,
+    Lab,
+    Proposer,
+    SandboxTable,
+    Scorer,
+    Strategy,
+)
 from lab_plugin.config._parse import parse
 from lab_plugin.config._patterns import is_scorer_file, scorer_files
 from lab_plugin.config._space import (
@@ -28,6 +38,7 @@ __all__ = [
     "IntParameter",
     "Lab",
     "Parameter",
+    "Proposer",
     "SandboxTable",
     "Scalar",
     "Scorer",

@@ -141,6 +141,27 @@ class Lab(Table):
     ] = ()
 
 
+class Credential(Table):
+    """A header that is added outside of the sandbox; inside, the program asks for `http://HOST/...`.
+
+    Attributes:
+        host: An allowed host.
+        header: `x-api-key`, `authorization`.
+        env: Environment variable of the lab that holds the secret.
+        prefix: Put before the secret: `Bearer `.
+        port: The host's port for TLS.
+    """
+
+    host: _Text
+    header: _Text
+    env: Annotated[str, AfterValidator(_check_variable)]
+    prefix: str = ""
+    port: Annotated[int, Field(ge=1, le=65535)] = 443
+
+
+_Credentials = Annotated[tuple[Credential, ...], Field(strict=False)]
+
+
 class Candidate(Table):
     """`[candidate]`: what an idea may change, and how it runs.
 
@@ -156,6 +177,7 @@ class Candidate(Table):
         data: File or folder in the lab's folder that candidate and scorer may read; None for none.
         gpus: 0 in this version.
         network: Rules of an allow-list, see `lab_plugin.network.Policy`; empty for no network.
+        credentials: Secrets that are added outside of the sandbox to requests for an allowed host.
     """
 
     paths: _Paths
@@ -169,6 +191,7 @@ class Candidate(Table):
     data: _RelativePath | None = None
     gpus: Annotated[int, Field(ge=0), _refuse_any("GPU")] = 0
     network: _Hosts = ()
+    credentials: _Credentials = ()
 
 
 class Scorer(Table):
@@ -214,11 +237,13 @@ class Proposer(Table):
 
     Attributes:
         network: Rules of an allow-list, see `lab_plugin.network.Policy`; empty for no network.
+        credentials: Secrets that are added outside of the sandbox to requests for an allowed host.
         files: Path, relative to the lab's folder -> `rw`, `ro` or `hidden`; the longest match holds, and
             `candidate.paths` are `rw` where nothing else is said.
     """
 
     network: _Hosts = ()
+    credentials: _Credentials = ()
     files: dict[_RelativePath, Literal["rw", "ro", "hidden"]] = Field(default_factory=dict)
 
 
