@@ -101,7 +101,7 @@ def test_all_faults_are_told_at_once_in_the_order_of_the_file(valid: str, faults
         ("timeout =", "timout =", 9, "unknown key 'timout' in [candidate]; did you mean 'timeout'?"),
         ("cpus    = 1", 'metric = "a"', 11, "unknown key 'metric' in [candidate]; it belongs to [scorer]"),
         ("cpus    = 1", "iteration = 1", 11, "did you mean 'iterations' of [budget]?"),
-        ("cpus    = 1", "zzz = 1", 11, "unknown key 'zzz' in [candidate]; known are command, cpus, credentials"),
+        ("cpus    = 1", "zzz = 1", 11, "unknown key 'zzz' in [candidate]; known are command, cpus, cred"),
         ("[budget]", "[budgt]", 33, "did you mean [budget]?"),
         ("[budget]", "[tiers.proxy]", 33, "this version does not have tiers"),
         ("[budget]", "[gates]", 33, "this version does not have gates"),

@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import signal
-import time
 from pathlib import Path
 
 import pytest
@@ -22,17 +21,6 @@ def host() -> dict[str, object]:
         "semaphores": len(Path("/proc/sysvipc/sem").read_text().splitlines()),
         "groups": sorted(groups),
     }
-
-
-def processes_of(uid: int) -> list[str]:
-    found = []
-    for path in Path("/proc").glob("[0-9]*"):
-        try:
-            if path.stat().st_uid == uid:
-                found.append((path / "comm").read_text())
-        except OSError:
-            continue
-    return found
 
 
 STAY = """
@@ -69,16 +57,43 @@ async def test_nothing_is_left_behind(bubblewrap, bench):
 
 
 BOMBS = {
-    "forks": "import os\nwhile True:\n    try: os.fork()\n    except OSError: pass",
-    "forks that leave": "import os\nwhile True:\n    try:\n        if os.fork() == 0: os.setsid()\n"
-    "    except OSError: pass",
-    "threads": "import threading, time\nwhile True:\n"
-    "    try: threading.Thread(target=time.sleep, args=(99,)).start()\n    except RuntimeError: pass",
-    "stopped": "import os, signal\nfor _ in range(8): os.fork()\nos.kill(0, signal.SIGSTOP)",
-    "deaf": "import signal, time\nfor number in range(1, 65):\n    try: signal.signal(number, signal.SIG_IGN)\n"
-    "    except (OSError, ValueError): pass\ntime.sleep(99)",
-    "self-made groups": "import os, time\nfor _ in range(9):\n    if os.fork() == 0: os.setsid(); os.setpgid(0, 0)"
-    " if os.getpgrp() != os.getpid() else None\ntime.sleep(99)",
+    "forks": """
+import os
+while True:
+    try: os.fork()
+    except OSError: pass
+""",
+    "forks that leave": """
+import os
+while True:
+    try:
+        if os.fork() == 0: os.setsid()
+    except OSError: pass
+""",
+    "threads": """
+import threading, time
+while True:
+    try: threading.Thread(target=time.sleep, args=(99,)).start()
+    except RuntimeError: pass
+""",
+    "stopped": """
+import os, signal
+for _ in range(3): os.fork()
+os.kill(0, signal.SIGSTOP)
+""",
+    "deaf": """
+import signal, time
+for number in range(1, 65):
+    try: signal.signal(number, signal.SIG_IGN)
+    except (OSError, ValueError): pass
+time.sleep(99)
+""",
+    "groups of their own": """
+import os, time
+for _ in range(4):
+    if os.fork() == 0: os.setsid() if _ % 2 else os.setpgid(0, 0)
+time.sleep(99)
+""",
 }
 
 
@@ -92,15 +107,42 @@ async def test_a_bomb_of_processes_ends_and_spoils_nothing(sandbox, bench, code)
 
 
 HOARDS = {
-    "children": "import os\nfor _ in range(20):\n    if os.fork() == 0: x = bytearray(b'x') * (40 << 20); "
-    "import time; time.sleep(99)\nimport time; time.sleep(99)",
-    "shared": "import mmap\nx = [mmap.mmap(-1, 32 << 20) for _ in range(20)]\nfor m in x: m.write(b'x' * (32 << 20))",
-    "memfd": "import os\nfor n in range(20):\n    f = os.memfd_create(str(n))\n"
-    "    for _ in range(32): os.write(f, b'x' * (1 << 20))",
-    "tmpfs": "import os\nfor n in range(20):\n    with open(f'/tmp/{n}', 'wb') as f: f.write(b'x' * (32 << 20))",
-    "pipes": "import os\nkept = []\nwhile True:\n    a, b = os.pipe(); kept += a, b; os.set_blocking(b, False)\n"
-    "    import fcntl\n    try: fcntl.fcntl(b, 1031, 1 << 20)\n    except OSError: pass\n"
-    "    try:\n        while True: os.write(b, b'x' * 65536)\n    except OSError: pass",
+    "children": """
+import os, time
+for _ in range(8):
+    if os.fork() == 0:
+        x = bytearray(b'x') * (40 << 20)
+        time.sleep(2)
+        os._exit(0)
+raise SystemExit(any([os.wait()[1] for _ in range(8)]))
+""",
+    "shared": """
+import mmap
+kept = [mmap.mmap(-1, 32 << 20) for _ in range(20)]
+for one in kept: one.write(b'x' * (32 << 20))
+""",
+    "memfd": """
+import os
+for number in range(20):
+    file = os.memfd_create(str(number))
+    for _ in range(32): os.write(file, b'x' * (1 << 20))
+""",
+    "tmpfs": """
+for number in range(20):
+    with open(f'/tmp/{number}', 'wb') as file: file.write(b'x' * (32 << 20))
+""",
+    "pipes": """
+import fcntl, os
+kept = []
+while True:
+    kept += os.pipe()
+    os.set_blocking(kept[-1], False)
+    try: fcntl.fcntl(kept[-1], 1031, 1 << 20)
+    except OSError: pass
+    try:
+        while True: os.write(kept[-1], b'x' * 65536)
+    except OSError: pass
+""",
 }
 
 
@@ -110,7 +152,8 @@ async def test_memory_in_any_form_is_bounded(bubblewrap, bench, code):
         pytest.skip("no control group for memory here")
     limits = {"wall_seconds": 30.0, "memory_bytes": 128 << 20, "disk_bytes": 1 << 30}
     execution = await bubblewrap.run(bench.python(code, limits=limits))
-    assert execution.status in ("memory", "failed"), execution
+    # Of all that the kernel counts, only the space of pipes is refused instead of ended.
+    assert execution.status == "memory" or "pipe" in code
     assert execution.peak_bytes <= 128 << 20
     assert (await bubblewrap.run(bench.python("print('next')"))).stdout.read_text() == "next\n"
 
@@ -130,39 +173,57 @@ async def test_a_storage_full_of_empty_files_is_bounded(bubblewrap, bench):
     assert (await bubblewrap.run(bench.python("pass"))).status == "ok"
 
 
+@pytest.mark.parametrize("hide", ["unlink", "chmod"])
+async def test_what_is_hidden_while_it_grows_on_the_hosts_disk_counts(sandbox, bench, hide):
+    (bench.workspace / "src").mkdir()
+    hiding = {"unlink": "[os.unlink(file.name) for file in kept]", "chmod": "os.chmod('src/x', 0)"}
+    code = (
+        "import os, time\nos.mkdir('src/x')\n"
+        f"kept = [open(f'src/x/{{n}}', 'wb', 0) for n in range(8)]\n{hiding[hide]}\n"
+        "for file in kept: file.write(b'x' * (4 << 20))\ntime.sleep(99)"
+    )
+    job = bench.python(code, files={"src": "rw"}, limits={"disk_bytes": 16 << 20, "wall_seconds": 20.0})
+    execution = await sandbox.run(job)
+    assert execution.status == "output", execution
+
+
 REACH = """
-import ctypes, glob, json, os, signal
+import ctypes, glob, json, os, time
 libc = ctypes.CDLL(None, use_errno=True)
 done = []
 def attempt(what, act):
-    try: result = act()
+    try: worked = act()
     except (OSError, ValueError): return
-    if result not in (-1, False, None, 0) or result is None: done.append(what)
+    if worked: done.append(what)
 def write(path, data=b'1'):
-    with open(path, 'wb', 0) as file: file.write(data)
+    with open(path, 'wb', 0) as file: return file.write(data)
 def read(path):
-    with open(path, 'rb', 0) as file: return bool(file.read(64))
-for path in ('/proc/sysrq-trigger', '/proc/sys/kernel/core_pattern', '/proc/sys/kernel/hostname',
-             '/proc/sys/vm/drop_caches', '/proc/sys/fs/binfmt_misc/register', '/proc/sys/user/max_user_namespaces',
-             '/proc/sys/net/ipv4/ip_forward', '/proc/self/uid_map', '/proc/self/gid_map', '/proc/self/setgroups',
-             '/proc/1/oom_score_adj', '/proc/1/comm', '/sys/kernel/uevent_helper', '/dev/mem', '/dev/kmsg'):
-    attempt('write ' + path, lambda: write(path))
-for path in ('/proc/kcore', '/proc/kmsg', '/proc/1/environ', '/proc/1/mem', '/proc/keys', '/proc/timer_list',
-             '/etc/shadow', '/root/.bashrc', '/proc/1/root/etc/shadow', '/proc/1/cwd/etc/shadow'):
-    if path != '/proc/keys': attempt('read ' + path, lambda: read(path))
-attempt('list host', lambda: len(os.listdir('/proc/1/root')) > 14)
-attempt('set user', lambda: os.setuid(0))
-attempt('set groups', lambda: os.setgroups([0]))
-attempt('better priority', lambda: os.nice(-5) is not None)
-attempt('better io', lambda: libc.setpriority(0, 0, -20) == 0)
-attempt('memory of init', lambda: write('/proc/1/mem'))
-attempt('real-time', lambda: os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1)))
-attempt('clock', lambda: __import__('time').clock_settime(0, 1))
-attempt('node', lambda: os.mknod('/tmp/disk', 0o60666, os.makedev(254, 0)))
-attempt('host descriptors', lambda: any(
-    not os.readlink(path).startswith(('/dev/null', 'pipe:', 'anon_inode:[event')) for path in glob.glob('/proc/1/fd/*')))
-for path in ('/usr/bin/su', '/usr/bin/mount', '/usr/bin/passwd', '/usr/bin/sudo'):
-    if os.path.exists(path): attempt('trusts ' + path, lambda: not os.statvfs(path).f_flag & os.ST_NOSUID)
+    with open(path, 'rb', 0) as file: return file.read(64)
+def did(act, *arguments): return act(*arguments) is None
+def foreign(path): return not os.readlink(path).startswith(('/dev/null', 'pipe:', 'anon_inode:[event'))
+for path in (
+    '/proc/sysrq-trigger', '/proc/sys/kernel/core_pattern', '/proc/sys/kernel/hostname',
+    '/proc/sys/vm/drop_caches', '/proc/sys/fs/binfmt_misc/register', '/proc/sys/net/ipv4/ip_forward',
+    '/proc/sys/user/max_user_namespaces', '/proc/self/uid_map', '/proc/self/gid_map', '/proc/1/comm',
+    '/proc/self/setgroups', '/proc/1/mem', '/sys/kernel/uevent_helper', '/dev/mem', '/dev/kmsg',
+): attempt('write ' + path, lambda: write(path))
+for path in (
+    '/proc/kcore', '/proc/kmsg', '/proc/1/environ', '/proc/1/mem', '/proc/timer_list', '/etc/shadow',
+    '/root/.bashrc', '/proc/1/root/etc/shadow', '/proc/1/cwd/etc/shadow',
+): attempt('read ' + path, lambda: read(path))
+attempt('less likely to be ended than the lab', lambda: write('/proc/self/oom_score_adj', b'-1'))
+attempt('set user', lambda: did(os.setuid, 0))
+attempt('set group', lambda: did(os.setgid, 0))
+attempt('set groups', lambda: did(os.setgroups, [0]))
+attempt('better priority', lambda: did(os.setpriority, 0, 0, -5))
+attempt('real-time', lambda: did(os.sched_setscheduler, 0, os.SCHED_FIFO, os.sched_param(1)))
+attempt('clock', lambda: did(time.clock_settime, 0, 1))
+attempt('device', lambda: did(os.mknod, '/tmp/disk', 0o60666, os.makedev(254, 0)))
+attempt('chroot', lambda: did(os.chroot, '/tmp'))
+attempt('descriptors of init', lambda: [path for path in glob.glob('/proc/1/fd/*') if foreign(path)])
+for path in glob.glob('/usr/bin/*'):
+    if os.path.isfile(path) and os.stat(path).st_mode & 0o6000:
+        attempt('trusts ' + path, lambda: not os.statvfs(path).f_flag & os.ST_NOSUID)
 for number in range(1, 65):
     try: os.kill(1, number)
     except OSError: pass
@@ -171,12 +232,9 @@ print(json.dumps(done))
 
 
 async def test_proc_devices_and_privileges_lead_nowhere(bubblewrap, bench):
-    uid = os.getuid()
-    victims = processes_of(uid)
     execution = await bubblewrap.run(bench.python(REACH))
     assert execution.status == "ok", (execution.reason, execution.stderr.read_text())
     assert json.loads(execution.stdout.read_text()) == []
-    assert victims
 
 
 async def test_killing_everybody_kills_only_itself(bubblewrap, bench):
@@ -194,7 +252,7 @@ async def test_kill_9_of_bubblewrap_itself(bubblewrap, bench, which):
     monitors = [
         int(path.parent.name)
         for path in Path("/proc").glob("[0-9]*/cmdline")
-        if _text(path).startswith("bwrap") or "/bwrap\0" in _text(path)
+        if "/bwrap\0" in _text(path)
         if bench.marker in _text(path)
     ]
     # The monitor is the older of the two.
@@ -220,40 +278,32 @@ def _text(path: Path) -> str:
         return ""
 
 
-async def test_a_series_of_attacks_leaves_the_launcher_as_it_was(bubblewrap, bench):
-    def launcher() -> tuple[int, int]:
-        (pid,) = (
-            int(path.parent.name)
-            for path in Path("/proc").glob("[0-9]*/cmdline")
-            if "_launcher.spawner" in _text(path)
-            and f"PPid:\t{os.getpid()}\n" in _text(path.with_name("status"))
-            and int(path.parent.name) == spawner
-        )
-        return pid, len(os.listdir(f"/proc/{pid}/fd"))
+async def test_a_series_of_attacks_leaves_the_launchers_as_they_were(bubblewrap, bench):
+    def launchers() -> dict[str, int]:
+        """Process id -> number of open descriptors."""
+        found = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split()
+        return {
+            pid: len(os.listdir(f"/proc/{pid}/fd"))
+            for pid in found
+            if "_launcher.spawner" in _text(Path("/proc", pid, "cmdline"))
+        }
 
-    spawner = bubblewrap._spawner._process.pid if bubblewrap._spawner._process else 0
-    if not spawner:
-        await bubblewrap.run(bench.python("pass"))
-        spawner = bubblewrap._spawner._process.pid
-    before, groups = launcher(), host()["groups"]
-    jobs = [
-        bench.python(code, limits={"wall_seconds": 0.5, "processes": 20, "memory_bytes": 96 << 20})
-        for code in (*BOMBS.values(), *HOARDS.values())
-    ]
-    statuses = [execution.status for execution in await asyncio.gather(*map(bubblewrap.run, jobs))]
-    assert set(statuses) <= {"timeout", "memory", "failed", "output"}
-    assert not processes_of(1_900_000_001)
-    assert launcher() == before
+    await bubblewrap.run(bench.python("pass"))
+    before, groups = launchers(), host()["groups"]
+    assert before
+    limits = {"wall_seconds": 0.5, "processes": 20, "memory_bytes": 96 << 20}
+    codes = (*BOMBS.values(), *HOARDS.values())
+    jobs = [bench.python(f"'{bench.marker}'\n{code}", limits=limits) for code in codes]
+    executions = await asyncio.gather(*map(bubblewrap.run, jobs))
+    assert {execution.status for execution in executions} <= {"timeout", "memory", "failed", "output"}
+    assert not bench.alive()
+    # It lets go of a job's descriptors only after `run` returned.
+    for _ in range(500):
+        after = launchers()
+        if after.keys() == before.keys() and all(after[pid] <= before[pid] for pid in before):
+            break
+        await asyncio.sleep(0.01)
+    else:
+        pytest.fail(f"{before} became {after}")
     assert host()["groups"] == groups
     assert (await bubblewrap.run(bench.python("pass"))).status == "ok"
-
-
-async def test_time_that_is_taken_by_an_attack_is_not_taken_from_the_next(bubblewrap, bench):
-    # Its group is gone when `run` returns, so nothing of it can use the processor any more.
-    await bubblewrap.run(bench.python(BOMBS["forks"], limits={"wall_seconds": 0.5, "processes": 200}))
-    begun, used = time.monotonic(), os.times()
-    execution = await bubblewrap.run(bench.python("import time; print(time.process_time())"))
-    assert execution.status == "ok"
-    assert not processes_of(1_900_000_001)
-    assert begun < time.monotonic()
-    assert used is not None

@@ -27,27 +27,48 @@ PROGRAMS = {
     "hang": "import signal, time; signal.signal(15, signal.SIG_IGN); time.sleep(1000)",
     "hog": "x = bytearray(300 << 20)",
     "bomb": "import os, time; [os.fork() or time.sleep(9) for _ in range(200)]",
+    "stopped": "import os, signal; os.fork(); os.kill(0, signal.SIGSTOP)",
+    "calls": "import ctypes; raise SystemExit(ctypes.CDLL(None).unshare(0x10000000) + 1)",
+    "hiding": "import os, time; os.mkdir('src/x'); f = open('src/x/y', 'wb', 0); os.chmod('src/x', 0)\\n"
+        "for _ in range(40): f.write(b'x' * (1 << 20))\\ntime.sleep(60)",
+    "kept": "import os\\ntry: os.rename('src/deep', 'src/away')\\nexcept OSError as e: print(e.errno)\\n"
+        "try: open('src/deep/kept', 'w')\\nexcept OSError as e: raise SystemExit(e.errno)",
+    "secret": "raise SystemExit(len(open('train.py').read()))",
     "filler": "import os; open(os.environ['LAB_OUTPUTS']+'/a','wb').write(b'x' * (40 << 20))",
+}
+
+RULES = {
+    "hiding": {"src": "rw"},
+    "kept": {"src": "rw", "src/deep/kept": "ro"},
+    "secret": {"train.py": "hidden"},
 }
 
 async def main(kind, root):
     sandbox = open_sandbox(kind)
+    await sandbox.probe()
     workspace = root / "workspace"
-    (workspace / "src").mkdir(parents=True)
+    (workspace / "src" / "deep").mkdir(parents=True)
+    (workspace / "src" / "deep" / "kept").write_text("kept")
     (workspace / "train.py").write_text("old")
     (workspace / "src" / "model.py").write_text("old")
+    codes = {}
     found = {"guarantees": sorted(sandbox.guarantees)}
     for name, code in PROGRAMS.items():
         (root / name).mkdir()
         execution = await sandbox.run(Job(
             name=name, role="candidate", command=("python3", "-c", code), workspace=workspace,
             destination=root / name, outputs=("a", "b") if name == "outputs" else (),
-            output_variables={"LAB_OUTPUTS": "."}, writable=("src",) if name == "editing" else (),
-            limits=Limits(wall_seconds=1.5 if name == "hang" else 30, memory_bytes=200 << 20,
+            output_variables={"LAB_OUTPUTS": "."}, files=RULES.get(name, {}) if kind == "bubblewrap" else {},
+            writable=("src",) if name == "editing" or (kind, name) == ("process", "hiding") else (),
+            limits=Limits(wall_seconds=1.5 if name in ("hang", "stopped") else 30, memory_bytes=200 << 20,
                           disk_bytes=20 << 20, processes=20)))
         taken, refused = sorted(execution.outputs), dict(execution.refused)
+        codes[name] = execution.exit_code
         found[name] = [execution.status, taken, refused, execution.cpu_seconds]
     found["edited"] = (workspace / "src" / "model.py").read_text()
+    found["codes"] = codes
+    kept = workspace / "src" / "deep" / "kept"
+    found["kept_text"] = kept.read_text() if kept.exists() else None
     found["train"] = (workspace / "train.py").read_text()
     await sandbox.close()
     print(json.dumps(found))
@@ -102,6 +123,9 @@ def test_an_ordinary_user(kind, open_folder):
     assert run.returncode == 0, run.stderr
     found = json.loads(run.stdout)
     assert "user_split" not in found["guarantees"]
+    assert "seccomp" in found["guarantees"]
+    assert found["stopped"][0] == "timeout"
+    assert found["calls"][0] == "ok"
     assert found["outputs"][:3] == ["ok", ["a"], {"b": "a symbolic link"}]
     assert found["burn"][0] == "ok"
     assert found["burn"][3] >= 0.3
@@ -115,5 +139,9 @@ def test_an_ordinary_user(kind, open_folder):
         assert found["readonly"][0] == "failed"
         assert found["train"] == "old"
         assert found["filler"][0] == "output"
+        assert found["hiding"][0] == "output"
+        assert (found["kept"][0], found["codes"]["kept"]) == ("failed", 30)
+        assert found["kept_text"] == "kept"
+        assert found["secret"][0] == "ok"
     else:
         assert found["filler"][0] in ("failed", "output")

@@ -15,6 +15,7 @@ from .streams import Stream
 
 _DEFAULT_SIGNALS = (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGHUP, signal.SIGTERM)
 _OPEN_FILES = 16_384
+_OOM_SCORE = "500"
 _SLACK = 1 << 16
 
 
@@ -71,6 +72,9 @@ def restrict(request: Request, group: Group, processes: int | None) -> None:
         processes: Limit of processes of this user; None leaves it to the group.
     """
     group.join()
+    # A machine short of memory then ends programs before the lab.
+    with open("/proc/self/oom_score_adj", "w") as file:
+        file.write(_OOM_SCORE)
     linux.leave_session_keyring()
     linux.limit(resource.RLIMIT_CORE, 0)
     linux.limit(resource.RLIMIT_NOFILE, _OPEN_FILES)

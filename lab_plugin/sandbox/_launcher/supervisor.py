@@ -22,6 +22,7 @@ from .processes import end_descendants
 from .request import Broken, Refused, Request, receive, send
 from .stage import Ended, Stage
 from .streams import Stream
+from .unlinked import unlinked_bytes
 
 _LOOK_SECONDS = 0.25
 _BUBBLEWRAP_PROCESSES = 2
@@ -155,6 +156,7 @@ class _Job:
     def _look(self, stage: Stage) -> None:
         try:
             written = sum(disk_usage(fd) for fd in stage.grown) - self._grown_before
+            written += unlinked_bytes(stage.grown)
         except TooDeep:
             written = self._request.disk_bytes + 1
         if written > self._request.disk_bytes:
