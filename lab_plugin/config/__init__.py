@@ -1,21 +1,14 @@
 """`lab.toml`: found, read and checked as a whole, with every fault named by its line."""
 
+from lab_plugin.config._candidate import Candidate
 from lab_plugin.config._check_files import check_committed
 from lab_plugin.config._checks import LAB_FILE, LOCK_FILE
 from lab_plugin.config._load import find, load
-from lab_plugin.config._models import (
-    Budget,
-    Candidate,
-    Config,
-    Decision,
-    Lab,
-    Proposer,
-    SandboxTable,
-    Scorer,
-    Strategy,
-)
+from lab_plugin.config._models import Budget, Config, Lab, SandboxTable
 from lab_plugin.config._parse import parse
 from lab_plugin.config._patterns import is_scorer_file, scorer_files
+from lab_plugin.config._proposing import Proposer, Strategy
+from lab_plugin.config._scoring import Decision, Scorer
 from lab_plugin.config._space import (
     CategoricalParameter,
     FloatParameter,

@@ -10,19 +10,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from lab_plugin.config._candidate import Candidate
 from lab_plugin.config._checks import check_between, check_strategy
 from lab_plugin.config._faults import FaultTeller, label
-from lab_plugin.config._models import (
-    Budget,
-    Candidate,
-    Config,
-    Decision,
-    Lab,
-    Proposer,
-    SandboxTable,
-    Scorer,
-    Strategy,
-)
+from lab_plugin.config._models import Budget, Config, Lab, SandboxTable
+from lab_plugin.config._proposing import Proposer, Strategy
+from lab_plugin.config._scoring import Decision, Scorer
 from lab_plugin.config._space import SearchSpace, Table
 from lab_plugin.errors import ConfigError
 from lab_plugin.toml import Document, Place, TomlFault, parse_toml
