@@ -9,6 +9,7 @@ from lab_plugin.ledger import LockRecord, VerdictRecord
 from lab_plugin.mirroring import open_store
 from lab_plugin.repository import holder
 from lab_plugin.serving import ui_command
+from lab_plugin.tracking import leaderboard_url
 
 
 def results_document(lab: Lab) -> dict[str, Any]:
@@ -30,6 +31,7 @@ def status_document(lab: Lab) -> dict[str, Any]:
     campaign = state.campaign
     owner = holder(lab.repository, lab.lease_ref)
     words = [record.verdict for record in state.ideas.values()]
+    store = open_store(lab)
     return {
         "lab": lab.name,
         "goal": lab.config.scorer.goal,
@@ -50,7 +52,11 @@ def status_document(lab: Lab) -> dict[str, Any]:
             "usd": campaign.spent.usd,
         },
         "running": None if owner is None else owner.describe(),
-        "open": {"prefect": ui_command(lab.home), "mlflow": open_store(lab).ui_command()},
+        "open": {
+            "prefect": ui_command(lab.home),
+            "mlflow": store.ui_command(),
+            "leaderboard": leaderboard_url(store, lab.identity),
+        },
     }
 
 
@@ -84,6 +90,8 @@ def summary(lab: Lab) -> str:
         f"Prefect UI {document['open']['prefect']}",
         f"MLflow UI  {document['open']['mlflow']}",
     ]
+    if document["open"]["leaderboard"]:
+        lines.append(f"           then {document['open']['leaderboard']}")
     return "\n".join(lines)
 
 

@@ -21,7 +21,7 @@ from lab_plugin.idea import Fault, Idea, PlannedPoint
 from lab_plugin.lab import Lab
 from lab_plugin.ledger import Champion
 from lab_plugin.proposers import Proposer, Request, Suggestion, clean_block, clean_line
-from lab_plugin.repository import Blob, RefChange, WorkspacePool, take_in
+from lab_plugin.repository import Blob, RefChange, WorkspacePool, may_change, take_in
 from lab_plugin.slug import slug
 
 _TITLE = 100
@@ -106,7 +106,8 @@ class IdeaDesk:
                 reason = clean_line(getattr(error, "message", str(error)), 200)
                 faults.append(f"the open idea {name} stays aside, it cannot be read back: {reason}")
             else:
-                ideas.append(idea.model_copy(update={"campaign": campaign, "epoch": epoch}))
+                now = {"campaign": campaign, "epoch": epoch, "fault": idea.fault or self._not_allowed(idea)}
+                ideas.append(idea.model_copy(update=now))
         return sorted(ideas, key=lambda idea: idea.number), faults
 
     def highest_number(self) -> int:
@@ -132,6 +133,16 @@ class IdeaDesk:
                 if change.after is not None and change.after.mode != _SUBMODULE:
                     repository.blob_size(change.after.oid)
         return idea
+
+    def _not_allowed(self, idea: Idea) -> Fault | None:
+        """A fault when the idea changes what `candidate.paths` no longer has."""
+        repository, allowed = self._lab.repository, self._lab.candidate_paths()
+        before = repository.tree_of(idea.parent)
+        for tree in {point.tree for point in idea.points}:
+            for change in repository.changes(before, tree):
+                if not may_change(change.path, allowed):
+                    return Fault(verdict="rejected", reason=f"{change.path}: no longer in candidate.paths")
+        return None
 
     async def _ask(self, number: int, parent: str, tree: str) -> tuple[Suggestion, tuple[PlannedPoint, ...]]:
         logs = self._folder / f"{number:04d}"

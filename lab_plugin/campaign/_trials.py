@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lab_plugin.campaign._ideas import trial_params
@@ -65,7 +65,7 @@ class TrialDesk:
         return self._folder / f"{number:04d}"
 
     async def execute(self, idea: Idea) -> tuple[PointRun, ...]:
-        """Run the candidate once per point; an idea with a fault runs nothing.
+        """Run the candidate once per point; equal points share one run, an idea with a fault has none.
 
         Raises:
             SandboxUnavailable: The sandbox broke; may be called again.
@@ -73,7 +73,11 @@ class TrialDesk:
         if idea.fault is not None:
             return ()
         shutil.rmtree(self.folder_of(idea.number), ignore_errors=True)
-        return tuple([await self._execute(idea, index) for index in range(len(idea.points))])
+        runs: dict[str, PointRun] = {}
+        for index, point in enumerate(idea.points):
+            if point.tree not in runs:
+                runs[point.tree] = await self._execute(idea, index)
+        return tuple(runs[point.tree] for point in idea.points)
 
     async def evaluate(self, runs: tuple[PointRun, ...]) -> tuple[Score, ...]:
         """Score what the candidates left, point by point.
@@ -81,12 +85,19 @@ class TrialDesk:
         Raises:
             SandboxUnavailable: The sandbox broke; may be called again.
         """
-        scores = []
+        scores: list[Score] = []
+        done: dict[str, Score] = {}
         for run in runs:
-            if run.answer is not None:
-                scores.append(run.answer.score)
-            elif run.execution is not None:
-                scores.append(await self._runner.evaluate(run.trial, run.execution))
+            name = run.trial.name
+            if name in done:
+                score = replace(done[name], seconds=0.0)
+            elif run.answer is not None:
+                score = run.answer.score
+            else:
+                assert run.execution is not None
+                score = await self._runner.evaluate(run.trial, run.execution)
+            scores.append(score)
+            done[name] = score
         return tuple(scores)
 
     async def _execute(self, idea: Idea, index: int) -> PointRun:

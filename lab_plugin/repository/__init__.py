@@ -1,7 +1,7 @@
 """The user's git repository: objects, refs, workspaces, the lease, and the safe way in for edits."""
 
 from lab_plugin.repository._diff import DiffStat
-from lab_plugin.repository._intake import IntakeLimits, IntakeResult, take_in
+from lab_plugin.repository._intake import IntakeLimits, IntakeResult, may_change, take_in
 from lab_plugin.repository._lease import (
     EXPIRY_SECONDS,
     HEARTBEAT_SECONDS,
@@ -34,6 +34,7 @@ __all__ = [
     "Workspace",
     "WorkspacePool",
     "holder",
+    "may_change",
     "require_free",
     "take_in",
 ]

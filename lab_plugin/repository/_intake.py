@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -97,6 +97,14 @@ def take_in(
     changed = tuple(sorted(walk.changes))
     tree = repository.edit_tree(base_tree, walk.changes) if changed else base_tree
     return IntakeResult(tree, changed, tuple(sorted(walk.ignored)))
+
+
+def may_change(path: str, allowed: Collection[str]) -> bool:
+    """Whether a path is one of the files and folders that an idea may change, or below one of them."""
+    if "." in allowed or "" in allowed:
+        return True
+    parts = path.split("/")
+    return any("/".join(parts[:count]) in allowed for count in range(1, len(parts) + 1))
 
 
 @dataclass
@@ -227,10 +235,7 @@ class _Walk:
                 self.changes.setdefault(lost, None)
 
     def _require_allowed(self, path: str) -> None:
-        if path in self.allowed or "." in self.allowed or "" in self.allowed:
-            return
-        parts = path.split("/")
-        if not any("/".join(parts[:count]) in self.allowed for count in range(1, len(parts))):
+        if not may_change(path, self.allowed):
             raise _refusal(path, "is outside of what an idea may change")
 
     def _too_large(self, path: str, size: int) -> IntakeError:

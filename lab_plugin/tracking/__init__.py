@@ -5,6 +5,7 @@ trouble with MLflow never fails or delays an iteration.
 """
 
 from lab_plugin.tracking._contract import Artifacts, Entry, LedgerReader, Links, Progress, SyncReport, Written
+from lab_plugin.tracking._lookup import leaderboard_url
 from lab_plugin.tracking._mirror import Mirror
 from lab_plugin.tracking._store import Store
 
@@ -18,4 +19,5 @@ __all__ = [
     "Store",
     "SyncReport",
     "Written",
+    "leaderboard_url",
 ]

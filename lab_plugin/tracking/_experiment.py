@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from lab_plugin.ledger._records import LockRecord
 from lab_plugin.tracking._environment import prepare
-from lab_plugin.tracking._names import clean
+from lab_plugin.tracking._names import IDENTITY, clean
 from lab_plugin.tracking._store import Store
 from lab_plugin.tracking._story import Champion
 from lab_plugin.tracking._view import VIEW_TAG, leaderboard
@@ -15,7 +15,6 @@ from lab_plugin.tracking._view import VIEW_TAG, leaderboard
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-_IDENTITY = "lab.id"
 _CURSOR = "lab.mirrored"
 
 
@@ -53,7 +52,7 @@ class Experiment:
         from mlflow.entities import LifecycleStage, ViewType
 
         found = client.search_experiments(
-            view_type=ViewType.ALL, filter_string=f"tags.`{_IDENTITY}` = '{identity}'", max_results=1
+            view_type=ViewType.ALL, filter_string=f"tags.`{IDENTITY}` = '{identity}'", max_results=1
         )
         if not found:
             return None
@@ -72,7 +71,7 @@ class Experiment:
 
         # The kind makes the UI open on runs, not on traces.
         kind = {"mlflow.experimentKind": "custom_model_development"}
-        tags = {_IDENTITY: identity, "lab.name": clean(lab), **kind}
+        tags = {IDENTITY: identity, "lab.name": clean(lab), **kind}
         artifacts = f"{store.artifacts}/{identity}" if store.artifacts else None
         names = [lab, *([f"{lab} ({place})"] if place else []), f"{lab} ({identity})"]
         for name in names:

@@ -8,6 +8,9 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
+IDENTITY = "lab.id"
+"""The experiment tag that says whose it is."""
+
 MAX_METRICS = 500
 MAX_PARAMS = 100
 _MAX_NAME = 240

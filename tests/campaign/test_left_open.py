@@ -45,6 +45,40 @@ async def test_an_idea_of_an_earlier_epoch_is_scored_under_the_lock_in_force(
     lab.close()
 
 
+async def test_an_idea_that_changes_what_it_no_longer_may_is_rejected(
+    make_lab: Callable[..., Path], run: Runner, home: Path
+) -> None:
+    folder = make_lab()
+    await lock(folder)
+    await leave_open(folder, 1)
+    text = (folder / "lab.toml").read_text()
+    for old, new in (('paths   = ["point.json"]', 'paths   = ["candidate.py"]'), ("[search_space]", "[x]")):
+        text = text.replace(old, new)
+    text = text.partition("[x]")[0].replace('name = "tpe"', 'name = "command"\ncommand = ["true"]')
+    (folder / "lab.toml").write_text(text)
+    (record,) = await run(folder, 1)
+    assert (record.verdict, record.value) == ("rejected", None)
+    assert "point.json" in record.reason and "candidate.paths" in record.reason
+
+
+async def test_equal_points_of_a_batch_share_one_run(
+    make_lab: Callable[..., Path], home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = make_lab()
+    await lock(folder)
+    async with open_campaign(Lab.open(folder), Plan({"iterations": 1})) as campaign:
+
+        async def ask(request: object) -> Suggestion:
+            points = ({"x": 0.5, "y": 0.5}, {"x": 1.0, "y": 0.5}, {"x": 0.5, "y": 0.5})
+            return Suggestion(title="twice", hypothesis="", points=points)
+
+        monkeypatch.setattr(campaign._proposer, "ask", ask)
+        (record,) = [record async for record in iterate(campaign)]
+    first, second, third = record.points
+    assert first.value == third.value != second.value
+    assert first.seconds > third.seconds == 0
+
+
 async def test_an_idea_of_an_earlier_campaign_counts_in_the_one_that_runs_it(
     make_lab: Callable[..., Path], run: Runner, home: Path
 ) -> None:

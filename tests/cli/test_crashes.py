@@ -1,12 +1,13 @@
 """`kill -9` at any moment, and Ctrl-C: nothing lost, doubled or half made, and nothing left behind."""
 
+import ctypes
 import os
 import random
 import signal
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -18,6 +19,27 @@ from tests.conftest import git
 from tests.program import LAB, Cli, document
 
 ITERATIONS = 12
+
+
+PR_SET_CHILD_SUBREAPER = 36
+
+
+@pytest.fixture(autouse=True)
+def subreaper() -> Iterator[None]:
+    """Whatever outlives its parent stays below the tests, where no other program's processes are."""
+    prctl = ctypes.CDLL(None).prctl
+    prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    yield
+    prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
+
+
+def below() -> Iterator[tuple[psutil.Process, str]]:
+    """The processes that these tests started, with their command lines."""
+    for process in psutil.Process().children(recursive=True):
+        try:
+            yield process, " ".join(process.cmdline())
+        except psutil.Error:
+            continue
 
 
 def start(folder: Path, environment: dict[str, str], *arguments: str) -> subprocess.Popen[str]:
@@ -42,12 +64,8 @@ def wait_for_ideas(folder: Path, count: int, process: subprocess.Popen[str]) -> 
 
 def strays() -> list[str]:
     """Processes of sandboxes and launchers."""
-    found = []
-    for process in psutil.process_iter(["cmdline"]):
-        line = " ".join(process.info["cmdline"] or [])
-        if any(word in line for word in ("bwrap ", "candidate.py", "score.py", "sandbox/_launcher")):
-            found.append(line)
-    return found
+    words = ("bwrap ", "candidate.py", "score.py", "sandbox/_launcher")
+    return [line for _, line in below() if any(word in line for word in words)]
 
 
 def assert_whole(folder: Path, environment: dict[str, str]) -> None:
@@ -108,10 +126,9 @@ def test_killing_what_the_campaign_stands_on(
     killed = 0
     deadline = time.monotonic() + 30
     while not killed and time.monotonic() < deadline:
-        for candidate in psutil.process_iter(["cmdline"]):
-            line = " ".join(candidate.info["cmdline"] or [])
+        for candidate, line in below():
             ours = environment["PREFECT_LAB_HOME"] in line or victim != "local_api"
-            if victim in line and ours and candidate.pid not in (process.pid, os.getpid()):
+            if victim in line and ours and candidate.pid != process.pid:
                 try:
                     candidate.kill()
                     killed += 1

@@ -1,9 +1,13 @@
 import json
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+
+from lab_plugin.tracking import Store, leaderboard_url
 
 
 @pytest.mark.parametrize(("goal", "first"), [("maximize", 2), ("minimize", 1)])
@@ -51,6 +55,25 @@ def test_links_lead_to_the_runs_and_the_leaderboard(mirror, seen):
     assert found.experiment_id == number == mirror.links().experiment_id
     assert found.experiment == f"/#/experiments/{number}/runs?workflowType=machine_learning"
     assert found.leaderboard == f"{found.experiment}&viewStateShareKey=leaderboard"
+
+
+def test_the_leaderboard_is_found_without_mlflow(store, mirror):
+    assert leaderboard_url(store, "1234abcd") is None
+    path = mirror.links().leaderboard
+    code = (
+        "import sys; from lab_plugin.tracking import Store, leaderboard_url\n"
+        "print(leaderboard_url(Store(*sys.argv[1:3]), sys.argv[3])); assert 'mlflow' not in sys.modules"
+    )
+    command = [sys.executable, "-c", code, store.uri, store.artifacts]
+    found = subprocess.run([*command, "deadbeef"], capture_output=True, text=True, check=True).stdout
+    assert found == f"http://127.0.0.1:5000{path}\n"
+    other = subprocess.run([*command, "0" * 8], capture_output=True, text=True, check=True).stdout
+    assert other == "None\n"
+
+
+def test_no_leaderboard_where_the_store_is_gone(tmp_path):
+    assert leaderboard_url(Store.embedded(tmp_path / "none"), "1234abcd") is None
+    assert leaderboard_url(Store("http://127.0.0.1:9"), "1234abcd") is None
 
 
 def test_the_ui_command_is_for_this_machine_only(store):
