@@ -19,6 +19,7 @@ import httpx
 from prefect import get_run_logger
 from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.actions import ArtifactCreate, ArtifactUpdate
+from prefect.context import TagsContext
 from prefect.exceptions import PrefectException
 
 from lab_plugin.campaign import Campaign
@@ -54,7 +55,9 @@ class Board:
     async def __aenter__(self) -> Self:
         self._writer = asyncio.create_task(self._write_all())
         name = f"{self._campaign.lab.name} campaign {self._campaign.number}"
-        self._queue.put_nowait(lambda client: client.update_flow_run(self._flow_run, name=name))
+        # Prefect replaces the tags, and adds none.
+        tags = sorted(TagsContext.get().current_tags)
+        self._queue.put_nowait(lambda client: client.update_flow_run(self._flow_run, name=name, tags=tags))
         return self
 
     async def __aexit__(

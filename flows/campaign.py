@@ -48,10 +48,10 @@ async def campaign(
         notify = await stack.enter_async_context(background_mirror(opened.config.folder))
         stack.enter_context(subscribed(lambda event: notify()))
         this = await stack.enter_async_context(open_campaign(opened, Plan(budget or {}, fresh)))
-        board = await stack.enter_async_context(Board(this, own_run))
-        stack.enter_context(subscribed(board))
         # Constant for the campaign: Prefect's client pays for every set of tags that it has not seen.
         stack.enter_context(tags(f"campaign:{this.number}"))
+        board = await stack.enter_async_context(Board(this, own_run))
+        stack.enter_context(subscribed(board))
         await stack.enter_async_context(watching(own_run, this.stop))
         closing = asyncio.create_task(_close_dead_runs(this))
         # All slots end before the lab is let go: one that failed has stopped the others.

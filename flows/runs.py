@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.actions import FlowRunCreate
 from prefect.client.schemas.objects import FlowRun, State
-from prefect.flow_engine import run_flow_async
+from prefect.flow_engine import AsyncFlowRunEngine
 from prefect.states import Pending, to_state_create
 from prefect.tasks import Task
 
@@ -18,11 +20,21 @@ from lab_plugin.flows.iteration import iteration
 _PLACE = Task(fn=iteration.fn, name=iteration.name)
 
 
+@dataclass(kw_only=True)
+class _Engine(AsyncFlowRunEngine[Any, Any]):
+    """Prefect's engine on a flow run of our making; given one from outside, it would write to it first."""
+
+    make: Callable[[], Awaitable[FlowRun]]
+
+    async def create_flow_run(self, client: PrefectClient) -> FlowRun:
+        return await self.make()
+
+
 class IterationRuns:
     """Runs one campaign's iterations.
 
     A flow that is simply called looks for a run to take up, asks for its flow's id, and is renamed after it
-    was made: each a request, every time.
+    was made; one that is given its run updates it first: each a request, every time.
 
     Args:
         client: Talks with the API.
@@ -40,13 +52,15 @@ class IterationRuns:
 
     async def run(self, number: int) -> State[Any]:
         """Run the iteration of one idea; returns the final state of its flow run, whatever that is."""
-        flow_run = await self._make(number)
-        return cast(
-            State[Any],
-            await run_flow_async(iteration, flow_run, flow_run.parameters, return_type="state"),
-        )
+        parameters = {"lab": self._lab, "number": number}
+        engine = _Engine(flow=iteration, parameters=parameters, make=lambda: self._make(number, parameters))
+        async with engine.start():
+            while engine.is_running():
+                async with engine.run_context():
+                    _ = await engine.call_flow_fn()
+        return engine.state
 
-    async def _make(self, number: int) -> FlowRun:
+    async def _make(self, number: int, parameters: dict[str, Any]) -> FlowRun:
         if self._flow is None:
             self._flow = await self._client.create_flow(iteration)
         name = f"{number:04d}"
@@ -56,7 +70,7 @@ class IterationRuns:
         wanted = FlowRunCreate(
             flow_id=self._flow,
             name=name,
-            parameters={"lab": self._lab, "number": number},
+            parameters=parameters,
             parent_task_run_id=place.id,
             state=to_state_create(Pending()),
             tags=self._tags,

@@ -44,6 +44,7 @@ def test_runs_states_logs_and_artifacts(
     campaigns = [run for run in runs if run["name"] == "in-prefect campaign 1"]
     assert len(campaigns) == 1
     assert campaigns[0]["state"]["type"] == "COMPLETED"
+    assert "campaign:1" in campaigns[0]["tags"]
     iterations = {run["name"].split()[0]: run for run in runs if run not in campaigns}
     assert sorted(iterations) == ["0001", "0002", "0003", "0004"]
     for idea in ideas:
