@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from lab_plugin.errors import ApiError
 from lab_plugin.home import Home
+from lab_plugin.imports import large_imports
 from lab_plugin.local_api import LocalApi, active_profile_api, apply, client_settings, healthy, loaded
 
 
@@ -53,7 +54,8 @@ def serving(home: Home, meanwhile: Callable[[], object] = lambda: None) -> Itera
         before = {name: value for name, value in os.environ.items() if name.startswith("PREFECT_")}
         try:
             apply(client_settings(api.expected_url(), home.prefect))
-            import prefect  # noqa: F401 - a second of import, while the server needs three
+            with large_imports():
+                import prefect  # noqa: F401 - a second of import, while the server needs three
 
             meanwhile()
             url = api.wait()

@@ -13,6 +13,7 @@ import uvloop
 from lab_plugin.cli._progress import Progress
 from lab_plugin.errors import ApiError, LabError
 from lab_plugin.events import CampaignEnded, Event, subscribed
+from lab_plugin.imports import large_imports
 from lab_plugin.lab import Lab
 from lab_plugin.repository import require_free
 from lab_plugin.serving import Serving, serving
@@ -66,10 +67,11 @@ def _prepare(lab: Lab) -> None:
     """What takes time and needs no API: prove the lock, and import what the campaign will use."""
     require_free(lab.repository, lab.lease_ref)
     lab.require_lock()
-    import lab_plugin.flows.campaign  # noqa: F401
+    with large_imports():
+        import lab_plugin.flows.campaign  # noqa: F401
 
-    if lab.config.strategy.name in ("random", "tpe"):
-        import optuna  # noqa: F401
+        if lab.config.strategy.name in ("random", "tpe"):
+            import optuna  # noqa: F401
 
 
 async def _run(

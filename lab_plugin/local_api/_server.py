@@ -9,6 +9,7 @@ import socket
 from importlib.metadata import version
 from pathlib import Path
 
+from lab_plugin.imports import large_imports
 from lab_plugin.local_api import _locks, _record, _settings
 
 _BACKLOG = 2048
@@ -105,20 +106,22 @@ def _serve(home: Path, listener: socket.socket, grace: float | None) -> None:
     # Prefect reads `.env`, `prefect.toml` and `pyproject.toml` of the working directory.
     os.chdir(home)
 
-    import uvicorn
-    import uvloop
-    from prefect.server.api.server import create_app
-    from prefect.server.database.dependencies import set_database_config, set_query_components
+    with large_imports():
+        import uvicorn
+        import uvloop
+        from prefect.server.api.server import create_app
+        from prefect.server.database.dependencies import set_database_config, set_query_components
 
-    from lab_plugin.local_api._database import ManyRowsQueries, QueuedSqliteConfiguration
-    from lab_plugin.local_api._guard import OwnPagesOnly, SameUserProtocol
-    from lab_plugin.local_api._lifetime import serve
+        from lab_plugin.local_api._database import ManyRowsQueries, QueuedSqliteConfiguration
+        from lab_plugin.local_api._guard import OwnPagesOnly, SameUserProtocol
+        from lab_plugin.local_api._lifetime import serve
 
-    url = os.environ["PREFECT_API_DATABASE_CONNECTION_URL"]
-    set_database_config(QueuedSqliteConfiguration(url))
-    set_query_components(ManyRowsQueries())
+        url = os.environ["PREFECT_API_DATABASE_CONNECTION_URL"]
+        set_database_config(QueuedSqliteConfiguration(url))
+        set_query_components(ManyRowsQueries())
+        app = create_app(final=True)
     config = uvicorn.Config(
-        OwnPagesOnly(create_app(final=True), _settings.own_origins(port)),
+        OwnPagesOnly(app, _settings.own_origins(port)),
         http=SameUserProtocol,
         # Client and uvicorn both drop idle connections after 5 s: a request sent in that moment meets
         # a closed connection, and the client sleeps two seconds. So the server waits longer.
