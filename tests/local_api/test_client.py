@@ -112,12 +112,14 @@ def test_another_program_on_the_port_is_left_alone(home: Path) -> None:
         '{"pid": -1, "started": 1, "port": 4200, "version": ""}',
         '{"pid": 1e999, "started": 1, "port": 4200, "version": ""}',
         '{"pid": 99999999999999999999, "started": 1, "port": 4200, "version": ""}',
-        f'{{"pid": {os.getpid()}, "started": 1, "port": 4200, "version": "a process that was here before"}}',
+        '{"pid": OWN, "started": 1, "port": 4200, "version": "a process that was here before"}',
         "\udcff",
     ],
 )
 def test_a_stale_or_damaged_record_is_not_believed(tmp_path: Path, content: str) -> None:
-    (tmp_path / "api.json").write_bytes(content.encode("utf-8", "surrogateescape"))
+    (tmp_path / "api.json").write_bytes(
+        content.replace("OWN", str(os.getpid())).encode("utf-8", "surrogateescape")
+    )
     assert LocalApi(tmp_path).running() is None
     assert LocalApi(tmp_path).stop() is False
 
