@@ -20,7 +20,7 @@ from lab_plugin.errors import LabError, SpaceExhausted
 from lab_plugin.evidence import EvidenceDesk
 from lab_plugin.idea import Idea
 from lab_plugin.lab import Lab
-from lab_plugin.ledger import OpenCampaign, VerdictRecord
+from lab_plugin.ledger import OpenCampaign, State, VerdictRecord
 from lab_plugin.proposers import Proposer
 from lab_plugin.repository import Lease
 from lab_plugin.sandbox import Sandbox
@@ -106,10 +106,7 @@ class Campaign:
     @property
     def view(self) -> OpenCampaign:
         """The campaign as the ledger has it now."""
-        view = self.lab.ledger.state().campaign
-        if view is None or view.number != self.number:
-            raise LabError(f"Campaign {self.number} was closed by somebody else.", "Run `lab run` again.")
-        return view
+        return self._view_in(self.lab.ledger.state())
 
     def next_number(self) -> int | None:
         """The number of the next idea, or None when the campaign is over or asked to stop.
@@ -220,8 +217,15 @@ class Campaign:
                 step.cancel()
                 await asyncio.wait((step,))
 
+    def _view_in(self, state: State) -> OpenCampaign:
+        view = state.campaign
+        if view is None or view.number != self.number:
+            raise LabError(f"Campaign {self.number} was closed by somebody else.", "Run `lab run` again.")
+        return view
+
     def _exhausted(self) -> str | None:
-        view = self.view
+        state = self.lab.ledger.state()
+        view = self._view_in(state)
         spent = Spent(
             iterations=view.spent.iterations,
             seconds=self.seconds,
@@ -229,10 +233,11 @@ class Campaign:
             crashes=view.spent.crashes,
             since_keep=view.spent.since_keep,
         )
-        champion = self.lab.ledger.state().champion
-        assert champion is not None
+        assert state.champion is not None
         goal = self.lab.config.scorer.goal
-        return exhausted(self._budget, spent, champion.value, goal, len(self._started))
+        # Between its verdict and the end of its iteration, an idea is in the ledger and still under way.
+        in_flight = sum(number not in state.ideas for number in self._started)
+        return exhausted(self._budget, spent, state.champion.value, goal, in_flight)
 
     def _publish(self, record: VerdictRecord, report: str) -> None:
         view = self.view

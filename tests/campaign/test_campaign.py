@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -277,3 +278,25 @@ async def test_ideas_left_open_are_taken_up_once_each(make_lab: Callable[..., Pa
     async with open_campaign(Lab.open(folder), Plan()) as campaign:
         assert [campaign.next_number() for _ in range(6)] == [1, 2, 3, 4, 5, None]
         campaign.stop("enough")
+
+
+async def test_an_idea_counts_once_between_its_verdict_and_the_end_of_its_iteration(
+    make_lab: Callable[..., Path], home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = make_lab()
+    await lock(folder)
+    async with open_campaign(Lab.open(folder), Plan({"iterations": 2})) as campaign:
+        asked: list[int | None] = []
+        honest = campaign._verdicts.decide
+
+        async def decide(*arguments: Any) -> Any:
+            decided = await honest(*arguments)
+            if not asked:
+                asked.append(campaign.next_number())
+            return decided
+
+        monkeypatch.setattr(campaign._verdicts, "decide", decide)
+        async for _ in iterate(campaign):
+            pass
+        assert asked == [2]
+        campaign.stop("asked")
