@@ -6,7 +6,7 @@ demo:            ## set up, and run a real campaign on the digits example
 
 test:            ## set up, and pass the tests
 	@scripts/setup dev
-	@.venv/bin/python -m pytest $(ARGS)
+	@.venv/bin/python -m pytest -n auto --maxprocesses 4 --dist worksteal $(ARGS)
 
 check:           ## lint, format and types
 	@scripts/setup dev
