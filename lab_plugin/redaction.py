@@ -16,21 +16,25 @@ _TELLING = re.compile(
 )
 # Shorter values are words that stand in many a log: `true`, `none`, `basic`.
 _SHORTEST = 8
-# Forms that the issuers document, and what RFC 7519, RFC 7468 and RFC 3986 call a token, a key and userinfo.
+# Forms that the issuers document, and what RFC 7519, RFC 7468 and RFC 3986 call a token, a key and userinfo;
+# each with texts of which it holds one.
 _FORMS = (
-    r"(?<![\w-])sk-[A-Za-z0-9_-]{20,}",
-    r"\bgh[pousr]_[A-Za-z0-9]{36,}",
-    r"\bgithub_pat_[A-Za-z0-9_]{22,}",
-    r"\bglpat-[A-Za-z0-9_-]{20,}",
-    r"\bxox[abeoprs]-[A-Za-z0-9-]{10,}",
-    r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b",
-    r"\bAIza[A-Za-z0-9_-]{35}",
-    r"\bhf_[A-Za-z0-9]{30,}",
-    r"\bpypi-[A-Za-z0-9_-]{50,}",
-    r"(?<![\w-])eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}",
-    r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----(?:(?:\r?\n|\\n)[A-Za-z0-9+/=]{0,80}(?!-))*"
-    r"(?:(?:\r?\n|\\n)-----END [A-Z ]{0,30}PRIVATE KEY-----)?",
-    r"(?<=://)[^\s/@:]{1,200}:[^\s/@]{1,500}(?=@)",
+    (("sk-",), r"(?<![\w-])sk-[A-Za-z0-9_-]{20,}"),
+    (("ghp_", "gho_", "ghu_", "ghs_", "ghr_"), r"\bgh[pousr]_[A-Za-z0-9]{36,}"),
+    (("github_pat_",), r"\bgithub_pat_[A-Za-z0-9_]{22,}"),
+    (("glpat-",), r"\bglpat-[A-Za-z0-9_-]{20,}"),
+    (("xox",), r"\bxox[abeoprs]-[A-Za-z0-9-]{10,}"),
+    (("AKIA", "ASIA"), r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"),
+    (("AIza",), r"\bAIza[A-Za-z0-9_-]{35}"),
+    (("hf_",), r"\bhf_[A-Za-z0-9]{30,}"),
+    (("pypi-",), r"\bpypi-[A-Za-z0-9_-]{50,}"),
+    (("eyJ",), r"(?<![\w-])eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}"),
+    (
+        ("-----BEGIN ",),
+        r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----(?:(?:\r?\n|\\n)[A-Za-z0-9+/=]{0,80}(?!-))*"
+        r"(?:(?:\r?\n|\\n)-----END [A-Z ]{0,30}PRIVATE KEY-----)?",
+    ),
+    (("://",), r"(?<=://)[^\s/@:]{1,200}:[^\s/@]{1,500}(?=@)"),
 )
 
 
@@ -56,12 +60,14 @@ class Redactor:
         }
         written = {form for value in values for form in _spellings(value)}
         # The longest first: a secret may begin with another one.
-        exact = [re.escape(form) for form in sorted(written, key=len, reverse=True)]
-        self._pattern = re.compile("|".join((*exact, *_FORMS)))
+        self._written = sorted(written, key=len, reverse=True)
 
     def text(self, text: str) -> str:
         """The text without its secrets."""
-        return self._pattern.sub(MARK, text)
+        # Looking for plain texts first is a hundred times quicker than all patterns at every character.
+        found = [re.escape(value) for value in self._written if value in text]
+        found += [form for signs, form in _FORMS if any(sign in text for sign in signs)]
+        return re.sub("|".join(found), MARK, text) if found else text
 
     def data(self, data: bytes) -> bytes:
         """The same for bytes of a text file; bytes that are no UTF-8 stay as they are."""
