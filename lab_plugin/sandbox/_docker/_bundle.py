@@ -1,0 +1,40 @@
+"""The first process's program as one text, which goes in by its stdin: the image holds nothing of the lab."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+_FOLDER = Path(__file__).with_name("inside")
+# In the order in which they need each other.
+_MODULES = ("frames", "setup", "channel", "figures", "outputs", "program", "first")
+
+BOOTSTRAP = """\
+import os
+def take(n):
+    data = b''
+    while len(data) < n: data += os.read(0, n - len(data)) or os._exit(3)
+    return data
+exec(take(int(take(8))))
+"""
+
+_LOADER = """\
+import sys
+Module = type(sys)
+package = sys.modules["inside"] = Module("inside")
+package.__path__ = []
+for name, source in {sources!r}:
+    module = sys.modules["inside." + name] = Module("inside." + name)
+    module.__package__ = "inside"
+    setattr(package, name, module)
+    exec(compile(source, "lab/" + name + ".py", "exec"), module.__dict__)
+sys.modules["inside.first"].main()
+"""
+
+
+@cache
+def program() -> bytes:
+    """What `BOOTSTRAP` reads: eight digits of length, and the text."""
+    sources = [(name, (_FOLDER / f"{name}.py").read_text()) for name in _MODULES]
+    text = _LOADER.format(sources=sources).encode()
+    return b"%08d" % len(text) + text
