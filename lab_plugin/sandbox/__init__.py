@@ -3,15 +3,25 @@
 from lab_plugin.sandbox._breach import Attempt, attempt_breaches
 from lab_plugin.sandbox._bubblewrap import BubblewrapSandbox
 from lab_plugin.sandbox._contract import ACCESS_LOG, Execution, FileRule, Job, Limits, Role, Sandbox, Status
-from lab_plugin.sandbox._guarantees import GUARANTEES, require_guarantees
-from lab_plugin.sandbox._open import open_sandbox, warning
+from lab_plugin.sandbox._docker import DockerSandbox, build_image
+from lab_plugin.sandbox._guarantees import (
+    CONTRACT_GUARANTEES,
+    GUARANTEES,
+    SEPARATE_PROCESS,
+    require_guarantees,
+)
+from lab_plugin.sandbox._open import image_of, open_sandbox, warning
 from lab_plugin.sandbox._process import ProcessSandbox
+from lab_plugin.sandbox._warmable import is_warmable
 
 __all__ = [
     "ACCESS_LOG",
+    "CONTRACT_GUARANTEES",
     "GUARANTEES",
+    "SEPARATE_PROCESS",
     "Attempt",
     "BubblewrapSandbox",
+    "DockerSandbox",
     "Execution",
     "FileRule",
     "Job",
@@ -21,6 +31,9 @@ __all__ = [
     "Sandbox",
     "Status",
     "attempt_breaches",
+    "build_image",
+    "image_of",
+    "is_warmable",
     "open_sandbox",
     "require_guarantees",
     "warning",

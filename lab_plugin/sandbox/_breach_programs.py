@@ -93,9 +93,15 @@ import os
 done = []
 own = ('lab-breach', 'own.txt')
 for path in ('/usr/lab-breach', '/etc/lab-breach', '/lab-breach', '/proc/sys/kernel/hostname', *own):
+    there = os.path.exists(path)
     try:
-        with open(path, 'r+b' if os.path.exists(path) else 'wb') as file: file.write(b'breach')
+        with open(path, 'r+b' if there else 'wb') as file:
+            # What is broken into stays as it was; the workspace is made for this.
+            kept = file.read() if there and path not in own else b'breach'
+            file.seek(0)
+            file.write(kept)
         done.append(path)
+        if not there and path not in own: os.unlink(path)
     except OSError:
         pass
 print('broken: ' + ' '.join(done) if done else 'held')

@@ -12,6 +12,7 @@ from lab_plugin.errors import SandboxUnavailable
 from lab_plugin.sandbox._contract import Execution, Job
 from lab_plugin.sandbox._interpreter import require_separate
 from lab_plugin.sandbox._launched import LaunchedSandbox
+from lab_plugin.sandbox._warm import WarmInterpreters
 
 # Users that no distribution, container tool or service hands out; they need no account.
 _USERS = {"candidate": 1_900_000_001, "scorer": 1_900_000_002, "proposer": 1_900_000_003}
@@ -22,6 +23,9 @@ class BubblewrapSandbox(LaunchedSandbox):
 
     As root, each role runs as a user of its own, and control groups limit the job where they can be made.
     As an ordinary user, roles share that user, and memory is limited per process.
+
+    A job with modules to import ahead runs in a fork of an interpreter that is kept for it, in namespaces of
+    its own below that one's; where files beside its script would hide such a module, in a new interpreter.
 
     A program's exit status of 129 to 192 reads as the end by that signal less 128.
 
@@ -45,12 +49,26 @@ class BubblewrapSandbox(LaunchedSandbox):
         self._program = program
         _require_users()
         super().__init__(python=python, mounts=mounts)
+        self._warm = WarmInterpreters(self._spawner)
 
     async def run(self, job: Job) -> Execution:
         """See `Sandbox.run`."""
         for private in (job.workspace, job.destination):
             require_separate(self._shown, Path(os.path.abspath(private)))
         return await super().run(job)
+
+    async def close(self) -> None:
+        """See `Sandbox.close`."""
+        await self._warm.close()
+        await super().close()
+
+    async def _play(self, job: Job) -> tuple[dict[str, Any], bool]:
+        if job.warm:
+            request = self._request(job)._replace(kind="warm", warm=list(job.warm))
+            report = await self._warm.run(request)
+            if report["event"] != "unfit":
+                return report, True
+        return await super()._play(job)
 
     def _held(self) -> frozenset[str]:
         held = {"pid_namespace", "network_none", "disk_quota", "read_only_root", "seccomp"}

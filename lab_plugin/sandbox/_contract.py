@@ -71,8 +71,8 @@ class Job:
             where it is: the folders above it cannot be moved, and nothing is moved across them by `rename`.
         network_socket: Host unix socket that leads to the network, shown at `/run/lab/network.sock`; the
             forwarder runs in front of the command and offers it as a proxy. None for no network.
-        inputs: Environment variable -> host file or folder; seen read-only, its inside path is the
-            variable's value.
+        inputs: Environment variable -> host file or folder, seen read-only, or host unix socket, which the
+            program may connect to; its inside path is the variable's value.
         outputs: Declared output files, relative POSIX paths under the output folder.
         output_variables: Environment variable -> path relative to the (writable, empty) output folder;
             `{"LAB_OUTPUTS": "."}`.
@@ -80,6 +80,9 @@ class Job:
             `outputs/`, copies of the declared outputs. It is never visible inside.
         environment: Further variables; nothing of the host's environment enters by itself.
         limits: Upper bounds.
+        warm: Modules that the command imports anyway. A sandbox may then run `python SCRIPT ...` or
+            `python -m MODULE ...` in a fork of an interpreter that has them already; each guarantee holds
+            as for a new one, and nothing passes from one job to the next.
     """
 
     name: str
@@ -96,6 +99,7 @@ class Job:
     outputs: tuple[str, ...] = ()
     output_variables: Mapping[str, str] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
+    warm: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,6 +121,8 @@ class Execution:
         refused: Declared output -> why it was not taken ("missing", "a symbolic link").
         sandbox: Kind that ran it.
         guarantees: What that kind held for this job, sorted.
+        warm: Whether a fork of a warm interpreter ran it: what was imported ahead is then in neither
+            `cpu_seconds` nor `peak_bytes`.
     """
 
     status: Status
@@ -132,13 +138,14 @@ class Execution:
     refused: Mapping[str, str]
     sandbox: str
     guarantees: tuple[str, ...]
+    warm: bool = False
 
 
 class Sandbox(ABC):
     """A place where untrusted programs run; safe for concurrent `run` calls of one event loop.
 
     Attributes:
-        kind: `bubblewrap` or `process`.
+        kind: `bubblewrap`, `docker`, `process`, or a plug-in's name.
         guarantees: Of `pid_namespace`, `network_none`, `memory_total`, `oom_detected`, `disk_quota`,
             `user_split`, `read_only_root`, `seccomp`: those that hold on this machine for this user;
             `probe` measures them.

@@ -21,14 +21,20 @@ GUARANTEES: Mapping[str, str] = MappingProxyType(
     }
 )
 
+SEPARATE_PROCESS = "separate_process"
+CONTRACT_GUARANTEES: Mapping[str, str] = MappingProxyType(
+    {SEPARATE_PROCESS: "no code of the scorer runs in a process that has run code of a candidate"}
+)
+"""What a lab may demand besides, and the scorer's contract holds in any sandbox."""
+
 
 def require_guarantees(sandbox: Sandbox, wanted: Iterable[str]) -> None:
-    """See that a sandbox holds what a lab demands of it.
+    """See that a sandbox holds what a lab demands of it; `CONTRACT_GUARANTEES` are no matter of sandboxes.
 
     Raises:
         SandboxError: It does not; the message names what is missing.
     """
-    if missing := sorted(set(wanted) - sandbox.guarantees):
+    if missing := sorted(set(wanted) - CONTRACT_GUARANTEES.keys() - sandbox.guarantees):
         told = "; ".join(f"{name} ({GUARANTEES.get(name, 'unknown')})" for name in missing)
         raise SandboxError(
             f"[sandbox] require: sandbox {sandbox.kind!r} does not hold here: {told}.",

@@ -6,6 +6,7 @@ import math
 import os
 from abc import abstractmethod
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -17,6 +18,7 @@ from lab_plugin.sandbox._interpreter import find_interpreter, outermost
 from lab_plugin.sandbox._launcher import cgroup, seccomp
 from lab_plugin.sandbox._launcher.request import Broken, Request
 from lab_plugin.sandbox._spawner import Spawner
+from lab_plugin.sandbox._warmable import is_warmable
 
 _PROBE_SECONDS = 30.0
 _FORWARDER = Path(__file__).parent.parent / "network" / "forwarder.py"
@@ -91,12 +93,16 @@ class LaunchedSandbox(Sandbox):
     async def run(self, job: Job) -> Execution:
         """See `Sandbox.run`."""
         check(job)
-        report = await self._spawner.run(self._request(job))
+        report, warm = await self._play(job)
         if report["event"] == "broken":
             raise SandboxUnavailable(f"{self.kind}: {report['message']}", report["remedy"])
         if report["event"] == "refused":
             raise SandboxError(f"{job.name}: {report['message']}", report["remedy"])
-        return self._execution(job, report)
+        return replace(self._execution(job, report), warm=warm)
+
+    async def _play(self, job: Job) -> tuple[dict[str, Any], bool]:
+        """The launcher's report, and whether a warm interpreter ran the job."""
+        return await self._spawner.run(self._request(job)), False
 
     async def close(self) -> None:
         """See `Sandbox.close`."""
@@ -121,6 +127,7 @@ class LaunchedSandbox(Sandbox):
             mounts=[str(folder) for folder in self._shown],
             network_socket=os.path.abspath(job.network_socket) if job.network_socket else "",
             forwarder=str(_FORWARDER),
+            warm=[],
             wall_seconds=limits.wall_seconds,
             memory_bytes=limits.memory_bytes,
             cpus=limits.cpus,
@@ -167,7 +174,13 @@ def check(job: Job) -> None:
 
 
 def _fault(job: Job) -> str:
-    return _text_fault(job) or _path_fault(job) or _rules_fault(job) or _limits_fault(job.limits)
+    return (
+        _text_fault(job)
+        or _path_fault(job)
+        or _rules_fault(job)
+        or _limits_fault(job.limits)
+        or _warm_fault(job)
+    )
 
 
 def _text_fault(job: Job) -> str:
@@ -209,6 +222,18 @@ def _rules_fault(job: Job) -> str:
             return f"{mode!r} is no rule for {path!r}; the rules are {', '.join(_MODES)}"
         if path in job.writable and mode != "rw":
             return f"{path!r} is writable and {mode}"
+    return ""
+
+
+def _warm_fault(job: Job) -> str:
+    if not job.warm:
+        return ""
+    if bad := [name for name in job.warm if not all(part.isidentifier() for part in name.split("."))]:
+        return f"{bad[0]!r} is no module to import ahead"
+    if not is_warmable(job.command):
+        return "with modules imported ahead, a command is `python SCRIPT.py ...` or `python -m MODULE ...`"
+    if job.network_socket or job.files or job.writable:
+        return "with modules imported ahead, a job has neither a network nor rules for files"
     return ""
 
 

@@ -31,8 +31,12 @@ class Spawner:
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
 
-    async def run(self, request: Request) -> dict[str, Any]:
+    async def run(self, request: Request, handed: int = -1) -> dict[str, Any]:
         """Run one job to its verified end.
+
+        Args:
+            request: The job.
+            handed: Descriptor for its supervisor; -1 for none.
 
         Returns:
             The supervisor's last message.
@@ -42,8 +46,8 @@ class Spawner:
             asyncio.CancelledError: Cancelled; likewise.
         """
         for _ in range(_ATTEMPTS):
-            conversation = _Conversation(self._connect())
-            report = await conversation.hold(request)
+            conversation = Conversation(self.connect())
+            report = await conversation.hold(request, handed)
             if report is not None:
                 return report
             if conversation.accepted:
@@ -69,7 +73,12 @@ class Spawner:
                 os.close(pidfd)
             process.wait()
 
-    def _connect(self) -> socket.socket:
+    def connect(self) -> socket.socket:
+        """A socket to a supervisor that waits for its job; the caller closes it.
+
+        Raises:
+            SandboxUnavailable: The launcher cannot be started.
+        """
         for _ in range(_ATTEMPTS):
             ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
             with theirs:
@@ -107,8 +116,12 @@ class Spawner:
             self._process = None
 
 
-class _Conversation:
-    """The talk with one supervisor over the job's own socket, whose hang-up ends the job."""
+class Conversation:
+    """The talk with one supervisor over the job's own socket, whose hang-up ends the job.
+
+    Args:
+        channel: The socket.
+    """
 
     def __init__(self, channel: socket.socket) -> None:
         self._channel = channel
@@ -121,11 +134,21 @@ class _Conversation:
         self._report: dict[str, Any] | None = None
         self.accepted = False
 
-    async def hold(self, request: Request) -> dict[str, Any] | None:
+    async def hold(self, request: Request, handed: int = -1) -> dict[str, Any] | None:
         """Send the request and wait for the report; None when the supervisor went without one."""
+        return await self._talk(request, handed)
+
+    async def end(self) -> dict[str, Any] | None:
+        """End a job whose request was sent before, and wait for the report, as `hold` does."""
+        with contextlib.suppress(OSError):
+            self._channel.shutdown(socket.SHUT_WR)
+        return await self._talk(None, -1)
+
+    async def _talk(self, request: Request | None, handed: int) -> dict[str, Any] | None:
         self._loop.add_reader(self._channel, self._receive)
         try:
-            await self._send(request)
+            if request is not None:
+                await self._send(request, handed)
             await self._wait(self._over)
             if self._report is None and self._pidfd >= 0:
                 await self._end_init()
@@ -138,9 +161,11 @@ class _Conversation:
             raise asyncio.CancelledError
         return self._report
 
-    async def _send(self, request: Request) -> None:
+    async def _send(self, request: Request, handed: int) -> None:
         line = json.dumps(request._asdict()).encode() + b"\n"
         try:
+            if handed >= 0:
+                line = line[socket.send_fds(self._channel, [line], [handed]) :]
             await self._loop.sock_sendall(self._channel, line)
         except asyncio.CancelledError:
             self._hang_up()

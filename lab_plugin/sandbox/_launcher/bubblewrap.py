@@ -12,7 +12,7 @@ from . import linux
 from .bubblewrap_arguments import arguments
 from .cgroup_group import Group
 from .folders import FOLDER
-from .launch import NotStarted, launch, restrict
+from .launch import NotStarted, launch, restrict, user_processes
 from .mounts import SCRATCH, build, namespaces_remedy, separate
 from .request import Broken, Request
 from .rules import require_unmoved, writable_roots
@@ -24,11 +24,19 @@ _NOT_EXECUTED = "bwrap: execvp "
 
 
 class BubblewrapStage(Stage):
-    """One job in bubblewrap."""
+    """One job in bubblewrap.
 
-    def __init__(self, request: Request, group: Group, calls: bytes) -> None:
+    Args:
+        request: The job.
+        group: Its group.
+        calls: The filter of system calls; empty for the warm interpreter, whose forks make namespaces.
+        handed: Descriptors that the program gets.
+    """
+
+    def __init__(self, request: Request, group: Group, calls: bytes, handed: tuple[int, ...] = ()) -> None:
         self._request = request
         self._calls = calls
+        self._handed = handed
         self._group = group
         self._bwrap = self._status = self._block = -1
         self._stderr: Stream | None = None
@@ -47,18 +55,23 @@ class BubblewrapStage(Stage):
         self._stderr = streams[1]
         self._status, status = os.pipe()
         block, self._block = os.pipe()
-        calls = _filled_pipe(self._calls)
-        inherited = (status, block, calls)
+        inherited = [status, block]
+        if self._calls:
+            inherited.append(_filled_pipe(self._calls))
         try:
             self._bwrap = launch(
-                arguments(self._request, self._view.binds, *inherited), {}, streams, inherited, self._drop
+                arguments(self._request, self._view.binds, *inherited),
+                {},
+                streams,
+                (*inherited, *self._handed),
+                self._drop,
             )
         except NotStarted as fault:
             raise Broken(
                 f"{self._request.bwrap}: {fault}", "Install bubblewrap: sudo apt-get install bubblewrap"
             ) from None
         finally:
-            for fd in inherited:
+            for fd in (*inherited, *self._handed):
                 os.close(fd)
         return self._init()
 
@@ -146,7 +159,7 @@ class BubblewrapStage(Stage):
     def _drop(self) -> None:
         parent = os.getppid()
         os.chdir("/")
-        restrict(self._request, self._group, self._processes())
+        restrict(self._request, self._group, user_processes(self._request))
         uid = self._request.uid
         if uid is not None:
             os.setgroups([])
@@ -154,12 +167,6 @@ class BubblewrapStage(Stage):
             os.setresuid(uid, uid, uid)
         # After the change of user, which clears it.
         linux.die_with_parent(signal.SIGKILL, parent)
-
-    def _processes(self) -> int | None:
-        # Counted per user namespace since Linux 5.14; the user's other processes would count before,
-        # and with root all jobs of one role together.
-        release = tuple(int(part) for part in os.uname().release.split(".")[:2])
-        return self._request.processes if self._request.uid is None and release >= (5, 14) else None
 
 
 def _reap_rest() -> float:

@@ -12,7 +12,7 @@ _HIDDEN_BYTES = 1 << 20
 _LINKED = ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 
 
-def arguments(request: Request, binds: list[Bind], status: int, block: int, calls: int) -> list[str]:
+def arguments(request: Request, binds: list[Bind], status: int, block: int, calls: int = -1) -> list[str]:
     """The whole command line.
 
     Args:
@@ -20,11 +20,13 @@ def arguments(request: Request, binds: list[Bind], status: int, block: int, call
         binds: What the program sees of the host.
         status: Descriptor to tell process id and exit status on.
         block: Descriptor to wait for before the program starts.
-        calls: Descriptor to read the filter of system calls from.
+        calls: Descriptor to read the filter of system calls from; -1 for no filter.
     """
     found = [request.bwrap, "--unshare-user", "--unshare-ipc", "--unshare-pid", "--unshare-net"]
     found += ["--unshare-uts", "--unshare-cgroup-try", "--hostname", "lab", "--new-session"]
-    found += ["--die-with-parent", "--cap-drop", "ALL", "--seccomp", str(calls)]
+    found += ["--die-with-parent", "--cap-drop", "ALL"]
+    if calls >= 0:
+        found += ["--seccomp", str(calls)]
     found += ["--json-status-fd", str(status), "--block-fd", str(block)]
     found += [*_system(), *_storage(), *_shown(binds)]
     found += ["--remount-ro", "/dev", "--remount-ro", "/", "--clearenv"]

@@ -66,11 +66,11 @@ def locked(folder: str, kind: int) -> Iterator[None]:
 
 
 def is_locked(folder: str) -> bool:
-    """Whether anybody holds its lock."""
+    """Whether anybody holds its lock, or has just removed it."""
     try:
         with locked(folder, fcntl.LOCK_EX | fcntl.LOCK_NB):
             return False
-    except BlockingIOError:
+    except (BlockingIOError, FileNotFoundError):
         return True
 
 

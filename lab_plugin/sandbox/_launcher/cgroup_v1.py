@@ -33,6 +33,10 @@ class GroupV1(Group):
             # A thread that moves itself takes no lock of the whole machine; cgroup.procs costs up to 10 ms.
             files.write(f"{folder}/tasks", 0)
 
+    def doors(self) -> list[int]:
+        """See `Group.doors`."""
+        return [os.open(f"{folder}/tasks", os.O_WRONLY) for folder in sorted(self._each())]
+
     def usage(self) -> Usage:
         """See `Group.usage`."""
         cpu = peak = None

@@ -39,6 +39,10 @@ class GroupV2(Group):
         for folder in self._each():
             files.write(f"{folder}/cgroup.procs", 0)
 
+    def doors(self) -> list[int]:
+        """See `Group.doors`."""
+        return [os.open(f"{folder}/cgroup.procs", os.O_WRONLY) for folder in sorted(self._each())]
+
     def usage(self) -> Usage:
         """See `Group.usage`."""
         cpu = peak = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import resource
 import signal
@@ -16,7 +15,7 @@ from .streams import Stream
 _DEFAULT_SIGNALS = (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGHUP, signal.SIGTERM)
 _OPEN_FILES = 16_384
 _OOM_SCORE = "500"
-_SLACK = 1 << 16
+MORE_FILE_SIZE = 1 << 16
 
 
 class NotStarted(Exception):
@@ -79,12 +78,20 @@ def restrict(request: Request, group: Group, processes: int | None) -> None:
     linux.limit(resource.RLIMIT_CORE, 0)
     linux.limit(resource.RLIMIT_NOFILE, _OPEN_FILES)
     # Above the size of the tmpfs, so that a full one is met first and says so.
-    linux.limit(resource.RLIMIT_FSIZE, request.disk_bytes + _SLACK)
+    linux.limit(resource.RLIMIT_FSIZE, request.disk_bytes + MORE_FILE_SIZE)
     if "memory" not in group.controllers:
         linux.limit(resource.RLIMIT_DATA, request.memory_bytes)
     if "pids" not in group.controllers and processes is not None:
         linux.limit(resource.RLIMIT_NPROC, processes)
     os.umask(0o022)
+
+
+def user_processes(request: Request) -> int | None:
+    """What to limit processes to in a user namespace of the job's own; None where that counts others too."""
+    # Counted per user namespace since Linux 5.14; the user's other processes would count before,
+    # and with root all jobs of one role together.
+    release = tuple(int(part) for part in os.uname().release.split(".")[:2])
+    return request.processes if request.uid is None and release >= (5, 14) else None
 
 
 def _become(
@@ -101,7 +108,8 @@ def _become(
         os.dup2(nothing, 0)
         os.dup2(streams[0].write_end, 1)
         os.dup2(streams[1].write_end, 2)
-        _close_all_but({0, 1, 2, tell, *keep})
+        # All are closed on exec anyway; a program that got one of the launcher's could forge its own report.
+        linux.close_all_but({0, 1, 2, tell, *keep})
         for fd in keep:
             os.set_inheritable(fd, True)
         for number in _DEFAULT_SIGNALS:
@@ -112,11 +120,3 @@ def _become(
         os.write(tell, f"{error.errno or 0} {error.strerror or error}".encode())
     finally:
         os._exit(127)
-
-
-def _close_all_but(keep: set[int]) -> None:
-    # All are closed on exec anyway; a program that got one of the launcher's could forge its own report.
-    for name in os.listdir("/proc/self/fd"):
-        if int(name) not in keep:
-            with contextlib.suppress(OSError):
-                os.close(int(name))

@@ -16,12 +16,13 @@ from .layout import PROGRAMS, python_script
 from .request import Broken, Refused, Request
 from .rules import Place, open_places, prepare
 
-_PRIVATE = "/tmp"  # noqa: S108 - in a mount namespace of our own
+PRIVATE = "/tmp"  # noqa: S108 - in a mount namespace of our own
 _PRIVATE_OPTIONS = "size=4m,nr_inodes=8192,mode=755"
-_EMPTY = f"{_PRIVATE}/empty"
-_ETC = f"{_PRIVATE}/etc"
+_EMPTY = f"{PRIVATE}/empty"
+_ETC = f"{PRIVATE}/etc"
 _ETC_SHOWN = ("alternatives", "ld.so.cache", "localtime")
-SCRATCH = f"{_PRIVATE}/scratch"
+LOGS = f"{PRIVATE}/logs"
+SCRATCH = f"{PRIVATE}/scratch"
 WORKSPACE = "/lab/workspace"
 NETWORK_SOCKET = "/run/lab/network.sock"
 FORWARDER = "/run/lab/forwarder.py"
@@ -69,9 +70,9 @@ def separate() -> None:
             linux.unshare(linux.CLONE_NEWNS)
         else:
             linux.unshare(linux.CLONE_NEWUSER | linux.CLONE_NEWNS)
-            _put("/proc/self/setgroups", "deny")
-            _put("/proc/self/uid_map", f"{uid} {uid} 1")
-            _put("/proc/self/gid_map", f"{gid} {gid} 1")
+            put("/proc/self/setgroups", "deny")
+            put("/proc/self/uid_map", f"{uid} {uid} 1")
+            put("/proc/self/gid_map", f"{gid} {gid} 1")
         linux.mount("none", "/", flags=linux.MS_REC | linux.MS_PRIVATE)
     except OSError as error:
         raise Broken(
@@ -101,30 +102,37 @@ def build(request: Request) -> View:
     Raises:
         Refused: A source cannot be shown.
     """
-    workspace = _open(request.workspace, "workspace")
+    workspace = open_source(request.workspace, "workspace")
     places = open_places(workspace, request.rules)
     prepare(places, request.uid)
-    sources = [_Source(_open(path, "mount"), path) for path in request.mounts]
+    sources = [Source(open_source(path, "mount"), path) for path in request.mounts]
     sources += [
-        _Source(place.fd, os.path.normpath(f"{WORKSPACE}/{place.path}"), place.mode) for place in places
+        Source(place.fd, os.path.normpath(f"{WORKSPACE}/{place.path}"), place.mode) for place in places
     ]
     for variable, path in request.inputs.items():
-        sources.append(_Source(_open(path, variable), input_path(variable, path)))
+        sources.append(Source(open_source(path, variable), input_path(variable, path)))
     if request.network_socket:
-        sources.append(_Source(_open(request.network_socket, "network socket"), NETWORK_SOCKET))
-        sources.append(_Source(_open(request.forwarder, "forwarder"), FORWARDER))
+        sources.append(Source(open_source(request.network_socket, "network socket"), NETWORK_SOCKET))
+        sources.append(Source(open_source(request.forwarder, "forwarder"), FORWARDER))
     owner = os.getuid() if request.uid is None else request.uid
-    linux.mount("lab", _PRIVATE, "tmpfs", linux.MS_NOSUID | linux.MS_NODEV, _PRIVATE_OPTIONS)
-    _put(_EMPTY, "")
+    mount_private()
+    put(_EMPTY, "")
     binds = [_bind(number, source, request.uid) for number, source in enumerate(sources)]
-    _make_scratch(request, owner)
+    make_scratch(request, owner)
     return View([*_make_etc(owner), *binds, *_make_programs(request)], workspace, places)
 
 
-class _Source(NamedTuple):
+class Source(NamedTuple):
+    """One thing of the host to show: what it is, where the program sees it, and how."""
+
     fd: int
     target: str
     mode: str = "ro"
+
+
+def mount_private() -> None:
+    """Mount the folder in which a view is put together."""
+    linux.mount("lab", PRIVATE, "tmpfs", linux.MS_NOSUID | linux.MS_NODEV, _PRIVATE_OPTIONS)
 
 
 def input_path(variable: str, path: str) -> str:
@@ -132,35 +140,45 @@ def input_path(variable: str, path: str) -> str:
     return f"/lab/inputs/{variable}/{os.path.basename(path)}"
 
 
-def _open(path: str, what: str) -> int:
+def open_source(path: str, what: str) -> int:
+    """O_PATH descriptor of something to show.
+
+    Raises:
+        Refused: It cannot be opened.
+    """
     try:
         return os.open(path, ANCHOR & ~os.O_NOFOLLOW)
     except OSError as error:
         raise Refused(f"{what} {path} cannot be opened: {error.strerror}") from None
 
 
-def _bind(number: int, source: _Source, uid: int | None) -> Bind:
+def _bind(number: int, source: Source, uid: int | None) -> Bind:
     status = os.fstat(source.fd)
     folder = stat.S_ISDIR(status.st_mode)
     if source.mode == "hidden":
         return Bind("" if folder else _EMPTY, source.target, "hidden")
-    _require_usable(source, status, uid)
-    place = f"{_PRIVATE}/{number}"
+    require_usable(source, status, uid)
+    place = f"{PRIVATE}/{number}"
     if folder:
         os.mkdir(place)
     else:
-        _put(place, "")
+        put(place, "")
     linux.mount(f"/proc/self/fd/{source.fd}", place, flags=linux.MS_BIND | linux.MS_REC)
     return Bind(place, source.target, source.mode)
 
 
-def _require_usable(source: _Source, status: os.stat_result, uid: int | None) -> None:
+def require_usable(source: Source, status: os.stat_result, uid: int | None) -> None:
+    """See that the program's user can read it.
+
+    Raises:
+        Refused: It is of the wrong kind, or closed to others.
+    """
     target, kind = source.target, stat.S_IFMT(status.st_mode)
     if target == NETWORK_SOCKET:
         allowed, wanted, act = {stat.S_IFSOCK: 0o002}, "no unix socket", "connected to"
     else:
-        allowed = {stat.S_IFDIR: 0o001, stat.S_IFREG: 0o004}
-        wanted, act = "neither a file nor a folder", "read"
+        allowed = {stat.S_IFDIR: 0o001, stat.S_IFREG: 0o004, stat.S_IFSOCK: 0o002}
+        wanted, act = "neither a file nor a folder nor a unix socket", "used"
     if kind not in allowed:
         raise Refused(f"{target} is {wanted}")
     if uid is not None and source.mode == "ro" and not status.st_mode & allowed[kind]:
@@ -170,7 +188,8 @@ def _require_usable(source: _Source, status: os.stat_result, uid: int | None) ->
         )
 
 
-def _make_scratch(request: Request, owner: int) -> None:
+def make_scratch(request: Request, owner: int) -> None:
+    """Mount the size-limited storage that the program may write, with its three folders."""
     inodes = max(_MIN_INODES, request.disk_bytes // _INODE_BYTES)
     options = f"size={request.disk_bytes},nr_inodes={inodes},mode=755"
     os.mkdir(SCRATCH)
@@ -192,13 +211,13 @@ def _make_etc(owner: int) -> list[Bind]:
     }
     os.mkdir(_ETC)
     for name, text in texts.items():
-        _put(f"{_ETC}/{name}", text)
+        put(f"{_ETC}/{name}", text)
     binds = [Bind(_ETC, "/etc", "ro")]
     for name in _ETC_SHOWN:
         if os.path.isdir(f"/etc/{name}"):
             os.mkdir(f"{_ETC}/{name}")
         elif os.path.isfile(f"/etc/{name}"):
-            _put(f"{_ETC}/{name}", "")
+            put(f"{_ETC}/{name}", "")
         else:
             continue
         binds.append(Bind(f"/etc/{name}", f"/etc/{name}", "ro"))
@@ -208,12 +227,13 @@ def _make_etc(owner: int) -> list[Bind]:
 def _make_programs(request: Request) -> list[Bind]:
     if request.python_named:
         return []
-    source = f"{_PRIVATE}/python"
-    _put(source, python_script(request.python))
+    source = f"{PRIVATE}/python"
+    put(source, python_script(request.python))
     os.chmod(source, 0o755)  # noqa: S103 - a program for every user
     return [Bind(source, f"/lab/bin/{name}", "ro") for name in PROGRAMS]
 
 
-def _put(path: str, text: str) -> None:
+def put(path: str, text: str) -> None:
+    """Write a file."""
     with open(path, "w") as file:
         file.write(text)

@@ -32,7 +32,7 @@ class Request(NamedTuple):
     """One job, checked by the lab. Paths are absolute host paths unless said otherwise.
 
     Attributes:
-        kind: `bubblewrap` or `process`.
+        kind: `bubblewrap`, `process`, `zygote` (a warm interpreter, in bubblewrap) or `warm` (a fork of it).
         name: The job's name.
         command: argv.
         workspace: Seen read-only.
@@ -41,7 +41,7 @@ class Request(NamedTuple):
         inputs: Variable -> host file or folder.
         outputs: Declared outputs, relative to the output folder.
         output_variables: Variable -> path relative to the output folder.
-        destination: Takes logs and outputs.
+        destination: Takes logs and outputs; empty for a `zygote`, whose log is kept in memory.
         environment: Further variables.
         uid: Dedicated user and group to become; None without root.
         python: Interpreter that `python` on the PATH means.
@@ -50,6 +50,7 @@ class Request(NamedTuple):
         network_socket: Host socket to show inside; empty for none.
         forwarder: Host file of the program that carries it to the command.
         bwrap: The bubblewrap program; empty for `process`.
+        warm: Modules that the warm interpreter imports; empty for every other kind.
         wall_seconds: As `Limits`; the following likewise.
         memory_bytes: Bytes.
         cpus: Cores.
@@ -77,6 +78,7 @@ class Request(NamedTuple):
     network_socket: str
     forwarder: str
     bwrap: str
+    warm: list[str]
     wall_seconds: float
     memory_bytes: int
     cpus: float
@@ -111,12 +113,12 @@ def receive_with_fd(channel: socket.socket, size: int) -> tuple[bytes, int | Non
     return data, fds[0] if fds else None
 
 
-def receive(channel: socket.socket) -> Request | None:
-    """Read the request; None when the lab is gone."""
-    data = bytearray()
-    while not data.endswith(b"\n"):
+def receive(channel: socket.socket) -> tuple[Request | None, int]:
+    """Read the request, None when the lab is gone; and the descriptor that came with it, or -1."""
+    chunk, fd = receive_with_fd(channel, 1 << 16)
+    data = bytearray(chunk)
+    while chunk and len(data) <= MAX_LINE and not data.endswith(b"\n"):
         chunk = channel.recv(1 << 16)
-        if not chunk or len(data) > MAX_LINE:
-            return None
         data += chunk
-    return Request(**json.loads(data))
+    request = Request(**json.loads(data)) if data.endswith(b"\n") else None
+    return request, -1 if fd is None else fd

@@ -2,6 +2,9 @@
 
 It keeps a copy of every job's socket until the job's supervisor is dead and nothing that it left is alive.
 So the lab sees the end of that socket only then.
+
+One supervisor stands by: it is forked while the job before runs, and has made its control group when the next
+one comes.
 """
 
 from __future__ import annotations
@@ -15,13 +18,24 @@ import time
 from typing import NamedTuple
 
 from . import cgroup, linux, processes, seccomp
+from .job_run import Machine
 from .request import receive_with_fd
-from .supervisor import Machine, supervise
+from .supervisor import stand_by
+
+# By then a job's program has mostly begun: the fork takes no time from its start.
+_SPARE_AFTER_MS = 10
 
 
 class _Entry(NamedTuple):
     channel: int
     pidfd: int
+    group_name: str
+
+
+class _Spare(NamedTuple):
+    pid: int
+    pidfd: int
+    handover: socket.socket
     group_name: str
 
 
@@ -37,6 +51,7 @@ class Spawner:
         self._control = control
         self._machine = machine
         self._entries: dict[int, _Entry] = {}
+        self._spare: _Spare | None = None
         self._token = f"{os.getpid()}-{time.monotonic_ns():x}"
         self._count = 0
 
@@ -45,14 +60,20 @@ class Spawner:
         # What is copied out of one sandbox is read in the next by another user, whatever the lab's umask.
         os.umask(0o022)
         open_for_jobs = True
-        while open_for_jobs or self._entries:
+        while open_for_jobs or self._entries or self._spare:
             poll = select.poll()
             if open_for_jobs:
                 poll.register(self._control, select.POLLIN)
             pids = {entry.pidfd: pid for pid, entry in self._entries.items()}
+            if self._spare:
+                pids[self._spare.pidfd] = self._spare.pid
             for pidfd in pids:
                 poll.register(pidfd, select.POLLIN)
-            for fd, _ in poll.poll():
+            wants_spare = open_for_jobs and not self._spare
+            ready = poll.poll(_SPARE_AFTER_MS if wants_spare else None)
+            if not ready:
+                self._fork_spare()
+            for fd, _ in ready:
                 if fd in pids:
                     self._reap(pids[fd])
                 else:
@@ -61,18 +82,38 @@ class Spawner:
     def _accept(self) -> bool:
         message, channel = receive_with_fd(self._control, 16)
         if channel is not None:
-            self._fork(channel)
+            self._hand_over(channel)
+        elif not message and self._spare:
+            self._spare.handover.close()
         return bool(message)
 
-    def _fork(self, channel: int) -> None:
+    def _hand_over(self, channel: int) -> None:
+        while True:
+            spare = self._spare or self._fork_spare()
+            try:
+                socket.send_fds(spare.handover, [b"job"], [channel])
+            except OSError:
+                # It was killed while it stood by.
+                self._reap(spare.pid)
+            else:
+                spare.handover.close()
+                self._spare = None
+                self._entries[spare.pid] = _Entry(channel, spare.pidfd, spare.group_name)
+                return
+
+    def _fork_spare(self) -> _Spare:
         self._count += 1
         group_name = f"{self._token}-{self._count}"
-        pid = os.fork()
-        if pid == 0:
-            self._become_supervisor(channel, group_name)
-        self._entries[pid] = _Entry(channel, os.pidfd_open(pid), group_name)
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            pid = os.fork()
+            if pid == 0:
+                ours.close()
+                self._become_supervisor(theirs, group_name)
+        self._spare = _Spare(pid, os.pidfd_open(pid), ours, group_name)
+        return self._spare
 
-    def _become_supervisor(self, channel: int, group_name: str) -> None:
+    def _become_supervisor(self, handover: socket.socket, group_name: str) -> None:
         status = 1
         # It does not live long enough to need a collection, which would copy pages that it shares.
         gc.disable()
@@ -82,14 +123,16 @@ class Spawner:
             for entry in self._entries.values():
                 os.close(entry.channel)
                 os.close(entry.pidfd)
-            with socket.socket(fileno=channel) as own:
-                supervise(own, group_name, self._machine)
+            stand_by(handover, group_name, self._machine)
             status = 0
         finally:
             os._exit(status)
 
     def _reap(self, pid: int) -> None:
         _, status = os.waitpid(pid, 0)
+        if self._spare and pid == self._spare.pid:
+            self._forget_spare(self._spare, status)
+            return
         entry = self._entries.pop(pid)
         os.close(entry.pidfd)
         if status != 0:
@@ -97,10 +140,18 @@ class Spawner:
             self._machine.family.remove(entry.group_name)
         os.close(entry.channel)
 
+    def _forget_spare(self, spare: _Spare, status: int) -> None:
+        self._spare = None
+        spare.handover.close()
+        os.close(spare.pidfd)
+        if status != 0:
+            self._machine.family.remove(spare.group_name)
+
     def _end_orphans(self) -> None:
         while True:
             table = processes.children()
-            orphans = [pid for pid in table.get(os.getpid(), ()) if pid not in self._entries]
+            known = {*self._entries, self._spare.pid if self._spare else 0}
+            orphans = [pid for pid in table.get(os.getpid(), ()) if pid not in known]
             if not orphans:
                 return
             processes.kill(processes.below(orphans, table))
