@@ -7,12 +7,15 @@ LabError                     a message and the remedy; shown without a traceback
 │   └── LeaseHeld            another campaign holds the lab
 ├── IntakeError              a proposer's edit cannot be taken in; one idea is rejected
 ├── LedgerError              a ledger record is missing, corrupt or forged
+├── SigningError             git is to sign, and its key or program does not work
+├── AttestationError         a file is no attestation, or there is nothing to attest
 ├── LockError                no lock yet, or the scorer is not what was locked
 ├── ParametersError          the committed parameter file cannot take a point's values
 ├── ProposerError            a proposer cannot propose
 │   └── SpaceExhausted       there is nothing left to propose; the campaign is over
 ├── SandboxError             a sandbox cannot hold what is asked of it
 │   └── SandboxUnavailable   infrastructure failed, the program inside did not; may be retried
+│       └── ServiceEnded     a service of the host did not outlive the program that used it
 ├── TrackingError            the MLflow store is unusable
 └── ApiError                 the Prefect API is unusable
 
@@ -73,6 +76,14 @@ class LedgerError(LabError):
     """A ledger record is missing, corrupt or forged."""
 
 
+class SigningError(LabError):
+    """git is configured to sign commits, and the key or the program for it does not work."""
+
+
+class AttestationError(LabError):
+    """A file is no attestation, or an idea has nothing to attest."""
+
+
 class LockError(LabError):
     """There is no lock yet, or the scorer is not what was locked."""
 
@@ -95,6 +106,10 @@ class SandboxError(LabError):
 
 class SandboxUnavailable(SandboxError):
     """The sandbox itself failed, not the program inside; the trial may be tried again."""
+
+
+class ServiceEnded(SandboxUnavailable):
+    """A service did not outlive the program that used it; what came of the program says nothing."""
 
 
 class TrackingError(LabError):

@@ -3,12 +3,24 @@
 from lab_plugin.config._candidate import Candidate
 from lab_plugin.config._check_files import check_committed
 from lab_plugin.config._checks import LAB_FILE, LOCK_FILE
+from lab_plugin.config._feedback import Feedback
+from lab_plugin.config._holdout import Holdout
 from lab_plugin.config._load import find, load
 from lab_plugin.config._models import Budget, Config, Lab, SandboxTable
 from lab_plugin.config._parse import parse
 from lab_plugin.config._patterns import is_scorer_file, scorer_files
 from lab_plugin.config._proposing import Proposer, Strategy
-from lab_plugin.config._scoring import Decision, Scorer
+from lab_plugin.config._schemas import (
+    ANY,
+    BytesSchema,
+    CsvSchema,
+    Dimension,
+    JsonSchema,
+    NpySchema,
+    OutputSchema,
+)
+from lab_plugin.config._scoring import USAGE_METRICS, USAGE_PREFIX, Decision, Scorer
+from lab_plugin.config._services import Service
 from lab_plugin.config._space import (
     CategoricalParameter,
     FloatParameter,
@@ -20,22 +32,34 @@ from lab_plugin.config._space import (
 from lab_plugin.config._units import parse_duration, parse_size
 
 __all__ = [
+    "ANY",
     "LAB_FILE",
     "LOCK_FILE",
+    "USAGE_METRICS",
+    "USAGE_PREFIX",
     "Budget",
+    "BytesSchema",
     "Candidate",
     "CategoricalParameter",
     "Config",
+    "CsvSchema",
     "Decision",
+    "Dimension",
+    "Feedback",
     "FloatParameter",
+    "Holdout",
     "IntParameter",
+    "JsonSchema",
     "Lab",
+    "NpySchema",
+    "OutputSchema",
     "Parameter",
     "Proposer",
     "SandboxTable",
     "Scalar",
     "Scorer",
     "SearchSpace",
+    "Service",
     "Strategy",
     "check_committed",
     "find",

@@ -46,6 +46,7 @@ def check_committed(config: Config, entries: Mapping[str, _HasMode], directory: 
         *_links_above(directory, entries),
         *_candidate_faults(config, committed),
         *_scorer_faults(config, committed),
+        *_holdout_faults(config),
         *_other_faults(config, committed),
     ]
     if faults:
@@ -103,6 +104,24 @@ def _scorer_faults(config: Config, committed: Mapping[str, int]) -> Iterator[str
             yield config.fault(place, f"scorer.files: {path} is committed as a link or submodule")
 
 
+def _holdout_faults(config: Config) -> Iterator[str]:
+    holdout = config.scorer.holdout
+    if holdout is None:
+        return
+    place: Place = ("scorer", "holdout", "files")
+    try:
+        files = scorer_files(config.folder, holdout.files)
+    except ConfigError as error:
+        yield from (config.fault(place, f"scorer.holdout.files: {fault}") for fault in error.faults)
+        return
+    for index, pattern in enumerate(holdout.files):
+        if not any(is_scorer_file(file, (pattern,)) for file in files):
+            yield config.fault((*place, index), f'scorer.holdout.files: "{pattern}" matches no file')
+    if holdout.data is not None and not _plain(config.folder, holdout.data, folders=True):
+        message = f'scorer.holdout.data: "{holdout.data}" is no plain file or folder in the lab\'s folder'
+        yield config.fault(("scorer", "holdout", "data"), message)
+
+
 def _other_faults(config: Config, committed: Mapping[str, int]) -> Iterator[str]:
     space = config.search_space
     if space is not None and space.file not in committed:
@@ -112,6 +131,10 @@ def _other_faults(config: Config, committed: Mapping[str, int]) -> Iterator[str]
     if instructions is not None and not _plain(config.folder, instructions, folders=False):
         message = f'lab.instructions: "{instructions}" is no plain file in the lab\'s folder'
         yield config.fault(("lab", "instructions"), message)
+    dockerfile = config.sandbox.dockerfile
+    if dockerfile is not None and not _plain(config.folder, dockerfile, folders=False):
+        message = f'sandbox.dockerfile: "{dockerfile}" is no plain file in the lab\'s folder'
+        yield config.fault(("sandbox", "dockerfile"), message)
     data = config.candidate.data
     if data is not None and not _plain(config.folder, data, folders=True):
         message = f'candidate.data: "{data}" is no plain file or folder in the lab\'s folder'

@@ -8,6 +8,9 @@ from collections.abc import Iterable, Mapping
 
 from pydantic_core import ErrorDetails
 
+from lab_plugin.config._holdout import Holdout
+from lab_plugin.config._schemas import BY_TYPE
+from lab_plugin.config._services import Service
 from lab_plugin.config._space import CategoricalParameter, FloatParameter, IntParameter, Table
 from lab_plugin.toml import Place
 
@@ -21,10 +24,10 @@ _LATER = {
     ("gates",),
     ("proposers",),
     ("reviewers",),
-    ("scorer", "holdout"),
     ("decision", "guards"),
     ("decision", "prefer"),
 }
+_NESTED: dict[Place, type[Table]] = {("scorer", "holdout"): Holdout}
 _SETTINGS = {("search_space", "file"), ("search_space", "key")}
 _TYPES = {
     "string_type": "a string",
@@ -63,7 +66,7 @@ class FaultTeller:
         place = _place(table, error["loc"])
         kind = error["type"]
         if kind == "extra_forbidden":
-            return place, self.unknown(place, _known_of_parameter(error["loc"]))
+            return place, self.unknown(place, _known_of_parameter(error["loc"]) or _known_nested(place))
         if kind == "missing":
             return place, f"the key '{place[-1]}' is missing in [{label(place[:-1])}]"
         if place in _SETTINGS and isinstance(error["input"], dict):
@@ -105,14 +108,27 @@ def _place(table: str, loc: tuple[int | str, ...]) -> Place:
     if table == "search_space" and loc[:1] == ("parameters",):
         name, rest = loc[1:2], loc[3:]
         return (table, *name, *(part for part in rest if part != "[key]"))
-    if table == "strategy" and loc[:1] == ("settings",):
-        loc = loc[1:]
+    if table == "candidate" and loc[:1] == ("schemas",):
+        # After the output's name comes the tag of its type.
+        return (table, *loc[:2], *(part for part in loc[3:] if part != "[key]"))
+    if (table, *loc[:1]) in (("strategy", "settings"), ("services", "tables")):
+        loc = tuple(part for part in loc[1:] if part != "[key]")
     return (table, *loc)
 
 
 def _known_of_parameter(loc: tuple[int | str, ...]) -> list[str] | None:
-    model = _PARAMETERS.get(str(loc[2])) if len(loc) > 3 and loc[0] == "parameters" else None
-    return list(model.model_fields) if model else None
+    model = _kinds_of(loc).get(str(loc[2])) if len(loc) > 3 else None
+    return [field.alias or name for name, field in model.model_fields.items()] if model else None
+
+
+def _known_nested(place: Place) -> list[str] | None:
+    table = Service if place[0] == "services" and len(place) == 3 else _NESTED.get(place[:-1])
+    return [field.alias or name for name, field in table.model_fields.items()] if table else None
+
+
+def _kinds_of(loc: tuple[int | str, ...]) -> Mapping[str, type[Table]]:
+    """The tables, by their `type`, that may stand at a place."""
+    return {"parameters": _PARAMETERS, "schemas": BY_TYPE}.get(str(loc[0]), {}) if loc else {}
 
 
 def _message(error: ErrorDetails) -> str:
@@ -125,9 +141,9 @@ def _message(error: ErrorDetails) -> str:
     if kind in {"model_type", "model_attributes_type", "dict_type", "mapping_type"}:
         return f"must be a table, not {given}"
     if kind == "union_tag_not_found":
-        return "the key 'type' is missing; it is one of 'float', 'int', 'categorical'"
+        return f"the key 'type' is missing; it is one of {', '.join(map(repr, _kinds_of(error['loc'])))}"
     if kind == "union_tag_invalid":
-        return _choice(str(context["tag"]), list(_PARAMETERS))
+        return _choice(str(context["tag"]), list(_kinds_of(error["loc"])))
     if kind == "literal_error":
         return _choice(error["input"], [part.strip("'") for part in _split(str(context["expected"]))])
     return f"{error['msg'].removeprefix('Input ')}, not {given}"

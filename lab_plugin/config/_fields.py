@@ -12,9 +12,10 @@ from lab_plugin.config._paths import check_disjoint, check_path
 from lab_plugin.config._space import check_some
 from lab_plugin.config._units import parse_duration, parse_size
 from lab_plugin.errors import ConfigError
-from lab_plugin.sandbox import GUARANTEES
+from lab_plugin.sandbox import CONTRACT_GUARANTEES, GUARANTEES
 
 _LAB_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
+_SERVED = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*(?::[^\W\d_]\w*)?")
 _SEED_LIMIT = 2**32 - 1
 _YEAR = 366 * 86_400.0
 _PEBIBYTE = 2**50
@@ -70,24 +71,22 @@ def check_variable(name: str) -> str:
 
 
 def check_guarantee(name: str) -> str:
-    if name not in GUARANTEES:
-        raise ValueError(f'"{name}" is no guarantee of a sandbox; there are {", ".join(GUARANTEES)}')
+    known = (*GUARANTEES, *CONTRACT_GUARANTEES)
+    if name not in known:
+        raise ValueError(f'"{name}" is no guarantee; there are {", ".join(known)}')
     return name
+
+
+def _check_served(text: str) -> str:
+    if not _SERVED.fullmatch(text):
+        raise ValueError('a module is served as "model", and one function of it as "model:predict"')
+    return text
 
 
 def _check_text(text: str) -> str:
     if not text.strip() or not text.isprintable():
         raise ValueError("must be text in one line, and not empty")
     return text
-
-
-def refuse_any(what: str) -> AfterValidator:
-    def refuse(value: object) -> object:
-        if value:
-            raise ValueError(f"the sandboxes of this version have no {what}; leave the key out")
-        return value
-
-    return AfterValidator(refuse)
 
 
 def refuse_relative(value: object) -> object:
@@ -118,4 +117,5 @@ Cores = Annotated[float, Field(gt=0, le=4_096)]
 Seed = Annotated[int, Field(ge=0, le=_SEED_LIMIT)]
 Count = Annotated[int, Field(ge=1, le=10**9)]
 Text = Annotated[str, AfterValidator(_check_text)]
+Served = Annotated[str, AfterValidator(_check_served)]
 Hosts = Annotated[tuple[str, ...], Field(strict=False), AfterValidator(_check_hosts)]

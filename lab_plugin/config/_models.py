@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, PrivateAttr
 
 from lab_plugin.config._candidate import Candidate
+from lab_plugin.config._feedback import Feedback
 from lab_plugin.config._fields import (
     Count,
     RelativePath,
@@ -19,6 +20,7 @@ from lab_plugin.config._fields import (
 )
 from lab_plugin.config._proposing import Proposer, Strategy
 from lab_plugin.config._scoring import Decision, Scorer
+from lab_plugin.config._services import Services
 from lab_plugin.config._space import SearchSpace, Table
 from lab_plugin.toml import Place, Positions
 
@@ -66,12 +68,18 @@ class SandboxTable(Table):
 
     Attributes:
         kind: `auto`, or a sandbox's name.
-        python: Interpreter that `python` means inside; None for the one that runs `lab`.
+        python: Interpreter that `python` means inside; None for the one that runs `lab`, or for `docker` the
+            image's. With `docker`, a path inside the image.
+        image: Name, `name@sha256:...` or id of the image of `docker`; None for that of `dockerfile`, or of
+            the Dockerfile that the lab ships.
+        dockerfile: Dockerfile of the lab's own image, in a folder of its own: all beside it is the context.
         require: Guarantees without which nothing is run; see `lab_plugin.sandbox.GUARANTEES`.
     """
 
     kind: Text = "auto"
     python: Text | None = None
+    image: Text | None = None
+    dockerfile: RelativePath | None = None
     require: Annotated[
         tuple[Annotated[str, AfterValidator(check_guarantee)], ...],
         Field(strict=False),
@@ -94,7 +102,9 @@ class Config(Table):
     search_space: SearchSpace | None = None
     decision: Decision = Decision()
     budget: Budget = Budget()
+    feedback: Feedback = Feedback()
     sandbox: SandboxTable = SandboxTable()
+    services: Services = Field(default_factory=dict)
     source: Path
     _positions: Positions = PrivateAttr(default_factory=Positions)
 
@@ -117,9 +127,22 @@ class Config(Table):
 
         What is left out (names, editable paths, strategy, budget) may change within an epoch.
         """
+        # Left out where it says nothing, so that locks made before it hold.
+        unset = set() if self.candidate.schemas else {"schemas"}
+        # What is loaded ahead is in no figure of a candidate's use.
+        unset |= set() if self.candidate.warm else {"warm"}
+        sealed = set() if self.scorer.holdout else {"holdout"}
+        # A lab of files has none of the keys of the other contracts.
+        if self.scorer.contract == "outputs":
+            unset |= {"serve"}
+            sealed |= {"contract", "tests", "probe", "answer_timeout", "answer_bytes", "questions"}
+        services = {
+            name: service.model_dump(mode="json", by_alias=True) for name, service in self.services.items()
+        }
         return {
-            "candidate": self.candidate.model_dump(mode="json", exclude={"paths"}),
-            "scorer": self.scorer.model_dump(mode="json"),
+            "candidate": self.candidate.model_dump(mode="json", exclude={"paths"} | unset),
+            "scorer": self.scorer.model_dump(mode="json", exclude={"samples"} | sealed),
             "decision": self.decision.model_dump(mode="json"),
             "sandbox": self.sandbox.model_dump(mode="json", include={"require"}),
+            **({"services": services} if services else {}),
         }

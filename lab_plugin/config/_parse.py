@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import datetime
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from lab_plugin.config._candidate import Candidate
+from lab_plugin.config._check_contract import check_contract
 from lab_plugin.config._checks import check_between, check_strategy
 from lab_plugin.config._faults import FaultTeller, label
+from lab_plugin.config._feedback import Feedback
 from lab_plugin.config._models import Budget, Config, Lab, SandboxTable
 from lab_plugin.config._proposing import Proposer, Strategy
 from lab_plugin.config._scoring import Decision, Scorer
+from lab_plugin.config._services import ServiceTables, check_services
 from lab_plugin.config._space import SearchSpace, Table
 from lab_plugin.errors import ConfigError
 from lab_plugin.toml import Document, Place, TomlFault, parse_toml
@@ -29,10 +32,12 @@ _TABLES: dict[str, type[Table]] = {
     "search_space": SearchSpace,
     "decision": Decision,
     "budget": Budget,
+    "feedback": Feedback,
     "sandbox": SandboxTable,
+    "services": ServiceTables,
 }
 _REQUIRED = ("lab", "candidate", "scorer")
-_OPEN = {"strategy": "settings", "search_space": "parameters"}
+_OPEN = {"strategy": "settings", "search_space": "parameters", "services": "tables"}
 _INT_LIMIT = 2**63
 _REMEDY = "Correct the lines that are named; `lab init` in an empty folder writes an example of every key."
 
@@ -157,5 +162,15 @@ def _add_faults_between(document: dict[str, object], faults: dict[Place, str]) -
 
     for place, message in check_between(values):
         faults.setdefault(place, message)
+
+    def given(table: str) -> Collection[str] | None:
+        content = document.get(table)
+        return content.keys() if isinstance(content, dict) else None
+
+    for place, message in check_contract(values, given):
+        faults.setdefault(place, message)
     for place, message in check_strategy(values, has_space="search_space" in document):
+        faults.setdefault(place, message)
+    services = document.get("services")
+    for place, message in check_services(values, services if isinstance(services, dict) else ()):
         faults.setdefault(place, message)

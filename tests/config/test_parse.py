@@ -14,6 +14,14 @@ Fault = Callable[[str, str], str]
 Faults = Callable[[str], tuple[str, ...]]
 
 
+def test_gpus_need_the_sandbox_that_has_them(valid: str, faults: Callable[[str], tuple[str, ...]]) -> None:
+    wished = valid.replace("gpus    = 0", "gpus = 2")
+    for kind in ("auto", "docker"):
+        assert parse(wished.replace('kind = "auto"', f'kind = "{kind}"')).candidate.gpus == 2
+    (only,) = faults(wished.replace('kind = "auto"', 'kind = "bubblewrap"'))
+    assert only == 'lab.toml:12: candidate.gpus: the sandbox "bubblewrap" has no GPUs; only "docker" has'
+
+
 def test_reads_every_table(valid: str) -> None:
     config = parse(valid, "/home/me/digits/lab.toml")
     assert config.folder == Path("/home/me/digits")
@@ -106,7 +114,7 @@ def test_all_faults_are_told_at_once_in_the_order_of_the_file(valid: str, faults
         ("[budget]", "[tiers.proxy]", 33, "this version does not have tiers"),
         ("[budget]", "[gates]", 33, "this version does not have gates"),
         ("[budget]", "[proposers]", 33, "this version does not have proposers"),
-        ("[budget]", "[scorer.holdout]", 33, "this version does not have scorer.holdout"),
+        ("[budget]", "[scorer.holdout]", 33, "the key 'files' is missing in [scorer.holdout]"),
         (
             "[lab]\n",
             "timeout = 5\n[lab]\n",
@@ -154,7 +162,13 @@ def test_names_the_nearest_valid_key(
         ('memory  = "2GiB"', "memory = 5", "greater than or equal to 1048576"),
         ("cpus    = 1", 'cpus = "1"', "must be a number, not '1'"),
         ("cpus    = 1", "cpus = inf", "inf"),
-        ("gpus    = 0", "gpus = 1", "no GPU"),
+        ("gpus    = 0", "gpus = -1", "greater than or equal to 0"),
+        ('kind = "auto"', 'kind = "process"\nimage = "a"', 'image: the sandbox "process" has no image'),
+        ('kind = "auto"', 'image = "a"\ndockerfile = "image/Dockerfile"', "sandbox.image is given too"),
+        ('kind = "auto"', 'dockerfile = "Dockerfile"', "folder of its own"),
+        ('kind = "auto"', 'dockerfile = "scorer/Dockerfile"', 'scorer.files "scorer/**"'),
+        ('kind = "auto"', 'dockerfile = "train.py/Dockerfile"', 'candidate.paths "train.py" overlap'),
+        ('kind = "auto"', 'dockerfile = "../Dockerfile"', '".."'),
         ("network = []", 'network = ["10.0.0.1", "*"]', "rule 2"),
         ("network = []", 'network = ["pypi.org"]\n[proposer]\nfiles = {"a" = "wr"}', "rw"),
         ("network = []", 'network = ["pypi.org"]\n[proposer]\nfiles = {"../a" = "rw"}', "must not leave"),
