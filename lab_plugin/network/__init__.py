@@ -9,6 +9,9 @@ address that it checked, never to one that is not public. A tunnel carries TLS, 
 names the host that was asked for; what hides that name (Encrypted Client Hello) is refused. Credentials
 are added outside, to plain requests that the proxy itself carries on over verified TLS.
 
+A service of the host (`[services]`) is carried by the same socket: the forwarder listens on its port inside,
+and the proxy connects to that one port of this machine, and to nothing else of it.
+
 **What is not held.** Inside an allowed TLS connection the proxy cannot read: a server that answers for
 several names by the encrypted Host header serves all of them. An allowed host can be told anything.
 """
@@ -21,6 +24,7 @@ from lab_plugin.network._limits import ProxyLimits, Usage
 from lab_plugin.network._policy import Decision, Policy, Rule
 from lab_plugin.network._proxy import FORWARDER, Proxy
 from lab_plugin.network._resolver import system_resolve
+from lab_plugin.network._service import service_host
 
 __all__ = [
     "FORWARDER",
@@ -36,5 +40,6 @@ __all__ = [
     "Rule",
     "Usage",
     "is_public",
+    "service_host",
     "system_resolve",
 ]

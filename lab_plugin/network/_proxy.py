@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 
 import certifi
 
@@ -54,6 +54,7 @@ class Proxy:
         may_connect: Judges each address.
         tls: Verifies hosts of injections; None for the system's certificates, or certifi's.
         environment: Where secrets are read from; None for this process's environment.
+        services: Host, see `service_host` -> port of 127.0.0.1 that may be reached too.
 
     Raises:
         ConfigError: An injection cannot be used.
@@ -74,6 +75,7 @@ class Proxy:
         may_connect: MayConnect = is_public,
         tls: ssl.SSLContext | None = None,
         environment: Mapping[str, str] | None = None,
+        services: Mapping[str, int] = MappingProxyType({}),
     ) -> None:
         self.socket = folder / _SOCKET
         self._policy = policy
@@ -85,6 +87,7 @@ class Proxy:
             injections, policy, os.environ if environment is None else environment
         )
         self._tls = tls
+        self._services = services
         self._work: _Work | None = None
 
     async def start(self) -> None:
@@ -129,7 +132,7 @@ class Proxy:
     def _make_server(self, log: AccessLog) -> Server:
         dialer = Dialer(self._resolve, self._may_connect, self._limits.connect_seconds)
         tls = self._tls or _verifying(bool(self._credentials))
-        return Server(self._policy, self._credentials, dialer, tls, self._limits, log)
+        return Server(self._policy, self._credentials, dialer, tls, self._limits, log, self._services)
 
 
 class _Work:

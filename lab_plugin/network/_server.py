@@ -22,6 +22,7 @@ from lab_plugin.network._line import Line
 from lab_plugin.network._pace import Pace
 from lab_plugin.network._policy import Policy
 from lab_plugin.network._secure import SecureLine
+from lab_plugin.network._service import carry_service, dial_service
 from lab_plugin.network._tunnel import carry
 
 _PAUSE = 0.1
@@ -39,6 +40,7 @@ class Server:
         tls: Verifies hosts with credentials.
         limits: Upper bounds.
         log: Gets one line per request.
+        services: Host, see `service_host` -> port of this machine; no rule is asked for these.
 
     Attributes:
         totals: Counts so far.
@@ -52,6 +54,7 @@ class Server:
         tls: ssl.SSLContext,
         limits: ProxyLimits,
         log: AccessLog,
+        services: Mapping[str, int],
     ) -> None:
         self._policy = policy
         self._credentials = credentials
@@ -59,6 +62,7 @@ class Server:
         self._tls = tls
         self._limits = limits
         self._log = log
+        self._services = services
         self._pieces = Pace(limits.pieces_per_second, _BURST)
         self._free = asyncio.Semaphore(limits.connections)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -139,14 +143,22 @@ class Server:
     async def _tunnel(
         self, client: Line, parser: h11.Connection, request: h11.Request, exchange: Exchange
     ) -> None:
-        exchange.kind = "tunnel"
-        self._allow(tunnel_target(request), exchange)
+        target = tunnel_target(request)
+        is_service = target.host in self._services
+        exchange.kind = "service" if is_service else "tunnel"
+        (self._allow_service if is_service else self._allow)(target, exchange)
         while parser.next_event() not in (h11.PAUSED, h11.NEED_DATA):
             pass
         client.unread(parser.trailing_data[0])
-        host = Line(await self._dialer.dial(exchange), self._pieces)
+        if is_service:
+            host = Line(await dial_service(exchange, self._limits.connect_seconds), self._pieces)
+        else:
+            host = Line(await self._dialer.dial(exchange), self._pieces)
         try:
-            await carry(client, host, exchange, self._limits)
+            if is_service:
+                await carry_service(client, host, exchange)
+            else:
+                await carry(client, host, exchange, self._limits)
         finally:
             host.close()
 
@@ -177,6 +189,12 @@ class Server:
         if not decision.allowed:
             raise Stopped("refused", 403, decision.reason)
         exchange.host, exchange.verdict = canonical_host(target.host), "allowed"
+
+    def _allow_service(self, target: Target, exchange: Exchange) -> None:
+        exchange.aim(target.host, target.port)
+        if target.port != self._services[target.host]:
+            raise Stopped("refused", 403, f"port {target.port} is not this service's")
+        exchange.verdict = "allowed"
 
 
 async def _end(client: Line, exchange: Exchange, stopped: Stopped) -> None:

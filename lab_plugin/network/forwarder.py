@@ -2,6 +2,9 @@
 
     python -I -S forwarder.py SOCKET -- command...
 
+For each variable `LAB_SERVICE_NAME=127.0.0.1:PORT` it listens on that port too, and asks the proxy for the
+host `name.service.lab`.
+
 One file, the standard library only, one thread: it runs inside, before and beside the command, under
 whatever Python is there. Nothing depends on it: what it carries is checked outside.
 
@@ -36,15 +39,27 @@ _MAX_PAIRS = 256
 _RETRY_SECONDS = 0.02
 _BACKLOG = 128
 _PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+_SERVICE = "LAB_SERVICE_"
+_LOOPBACK = "127.0.0.1"
+_HEAD_END = b"\r\n\r\n"
+_MAX_HEAD = 16 << 10
 
 
 class _End:
-    """One end of a pair: a socket, and what it still has to send."""
+    """One end of a pair: a socket, and what it still has to send.
 
-    def __init__(self, connected: socket.socket) -> None:
+    Args:
+        connected: The socket.
+        request: To send first; the head of its answer is then taken away.
+    """
+
+    def __init__(self, connected: socket.socket, request: bytes = b"") -> None:
         connected.setblocking(False)
+        if connected.family == socket.AF_INET:
+            connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.socket = connected
-        self.pending = b""
+        self.pending = request
+        self.head: bytes | None = b"" if request else None
         self.has_ended = False
         self.is_shut = False
         self.peer = self
@@ -54,21 +69,39 @@ class _End:
         reads = not self.has_ended and not self.peer.pending
         return (selectors.EVENT_READ if reads else 0) | (selectors.EVENT_WRITE if self.pending else 0)
 
+    def behind_head(self, data: bytes) -> bytes:
+        """What was received, without the answer's head; raises `OSError` where that is no consent."""
+        if self.head is None:
+            return data
+        self.head += data
+        head, end, rest = self.head.partition(_HEAD_END)
+        if not end and len(head) < _MAX_HEAD:
+            return b""
+        if head.split(b" ")[1:2] != [b"200"]:
+            raise ConnectionRefusedError
+        self.head = None
+        return rest
+
 
 class Forwarder:
-    """Accepts on 127.0.0.1 and carries bytes to and from the unix socket."""
+    """Accepts on 127.0.0.1 and carries bytes to and from the unix socket.
 
-    def __init__(self, path: str) -> None:
+    Args:
+        path: The socket.
+        services: Port to listen on besides its own -> what to ask the proxy for there.
+    """
+
+    def __init__(self, path: str, services: dict[int, bytes]) -> None:
         self._path = path
         self._selector = selectors.DefaultSelector()
         self._pairs = 0
-        self._waiting: socket.socket | None = None
-        self._listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        self._listener.bind(("127.0.0.1", 0))
-        self._listener.listen(_BACKLOG)
-        self._listener.setblocking(False)
+        self._waiting: tuple[socket.socket, bytes] | None = None
         self._listens = False
-        self.port: int = self._listener.getsockname()[1]
+        # The services first: the port that the kernel chooses could be one of theirs.
+        self._listeners = {_listen(port): request for port, request in services.items()}
+        own = _listen(0)
+        self._listeners[own] = b""
+        self.port: int = own.getsockname()[1]
 
     def wake_on(self, descriptor: int) -> None:
         """Return from `turn` when this descriptor is readable; it is emptied."""
@@ -80,28 +113,34 @@ class Forwarder:
         for key, events in self._selector.select(_RETRY_SECONDS if self._waiting else None):
             if isinstance(key.data, _End):
                 self._serve(key.data, events)
-            elif key.fileobj is self._listener:
-                self._accept()
+            elif isinstance(key.fileobj, socket.socket):
+                self._accept(key.fileobj)
             else:
                 os.read(key.fd, 4096)
         if self._waiting is not None:
-            self._connect(self._waiting)
+            self._connect(*self._waiting)
 
     def _watch_listener(self) -> None:
         wanted = self._pairs < _MAX_PAIRS and self._waiting is None
-        if wanted and not self._listens:
-            self._selector.register(self._listener, selectors.EVENT_READ)
-        elif self._listens and not wanted:
-            self._selector.unregister(self._listener)
+        if wanted != self._listens:
+            for listener in self._listeners:
+                if wanted:
+                    self._selector.register(listener, selectors.EVENT_READ)
+                else:
+                    self._selector.unregister(listener)
         self._listens = wanted
 
-    def _accept(self) -> None:
+    def _accept(self, listener: socket.socket) -> None:
+        if self._waiting is not None:
+            return
         try:
-            self._waiting, _ = self._listener.accept()
+            client, _ = listener.accept()
         except OSError:
             time.sleep(_RETRY_SECONDS)
+        else:
+            self._waiting = client, self._listeners[listener]
 
-    def _connect(self, client: socket.socket) -> None:
+    def _connect(self, client: socket.socket, request: bytes) -> None:
         try:
             outside = _reach(self._path)
         except BlockingIOError:
@@ -110,14 +149,14 @@ class Forwarder:
         except OSError:
             client.close()
         else:
-            self._pair(_End(client), _End(outside))
+            self._pair(_End(client), _End(outside, request))
         self._waiting = None
 
     def _pair(self, one: _End, other: _End) -> None:
         one.peer, other.peer = other, one
         self._pairs += 1
         for end in (one, other):
-            self._selector.register(end.socket, end.interest(), end)
+            self._watch(end)
 
     def _serve(self, end: _End, events: int) -> None:
         if end.socket.fileno() < 0:
@@ -141,7 +180,7 @@ class Forwarder:
     def _receive(self, end: _End) -> None:
         data = end.socket.recv(_CHUNK)
         end.has_ended = not data
-        end.peer.pending = data
+        end.peer.pending = end.behind_head(data) if data else b""
         self._flush(end.peer)
 
     def _flush(self, end: _End) -> None:
@@ -175,6 +214,14 @@ class Forwarder:
                 self._selector.unregister(one.socket)
             one.socket.close()
         self._pairs -= 1
+
+
+def _listen(port: int) -> socket.socket:
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.bind((_LOOPBACK, port))
+    listener.listen(_BACKLOG)
+    listener.setblocking(False)
+    return listener
 
 
 def _reach(path: str) -> socket.socket:
@@ -288,8 +335,18 @@ def _raise_loopback() -> None:
             fcntl.ioctl(control, _SIOCSIFFLAGS, struct.pack("16sH14x", b"lo", flags | _IFF_UP))
 
 
-def _environment(port: int) -> dict[str, str]:
-    address = f"http://127.0.0.1:{port}"
+def _services() -> dict[int, bytes]:
+    found = {}
+    for variable, value in os.environ.items():
+        host, _, port = value.partition(":")
+        if variable.startswith(_SERVICE) and host == _LOOPBACK and port.isdecimal():
+            target = f"{variable[len(_SERVICE) :].lower()}.service.lab:{port}"
+            found[int(port)] = f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n\r\n".encode()
+    return found
+
+
+def _environment(port: int, services: bool) -> dict[str, str]:
+    address = f"http://{_LOOPBACK}:{port}"
     environment = dict(os.environ)
     with open("/proc/self/environ", "rb") as file:
         given = file.read().split(b"\0")
@@ -298,7 +355,8 @@ def _environment(port: int) -> dict[str, str]:
         environment.pop("LC_CTYPE", None)
     for name in _PROXY_VARIABLES:
         environment[name] = environment[name.lower()] = address
-    environment["NO_PROXY"] = environment["no_proxy"] = ""
+    # What is here in the sandbox is no business of the proxy, which refuses every address.
+    environment["NO_PROXY"] = environment["no_proxy"] = f"{_LOOPBACK},localhost" if services else ""
     return environment
 
 
@@ -310,11 +368,12 @@ def main(arguments: list[str]) -> int:
     command = Command()
     try:
         _raise_loopback()
-        forwarder = Forwarder(arguments[0])
+        services = _services()
+        forwarder = Forwarder(arguments[0], services)
         wake, alarm = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(alarm, warn_on_full_buffer=False)
         forwarder.wake_on(wake)
-        command.start(arguments[2:], _environment(forwarder.port))
+        command.start(arguments[2:], _environment(forwarder.port, bool(services)))
     except OSError as error:
         os.write(2, f"forwarder: {error}\n".encode())
         return _FAILED

@@ -1,0 +1,36 @@
+"""The end of a service's log, as it may be shown."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+_READ_BYTES = 8 << 10
+_LINES = 12
+_LINE_LENGTH = 300
+_START = "== started "
+
+
+def tail(log: Path, redact: Callable[[str], str]) -> str:
+    """The last lines that a service wrote since it was started last; with a leading newline, or empty.
+
+    Args:
+        log: Its log file.
+        redact: Takes secrets out of the text.
+    """
+    try:
+        with log.open("rb") as stream:
+            stream.seek(max(0, os.fstat(stream.fileno()).st_size - _READ_BYTES))
+            text = redact(stream.read(_READ_BYTES).decode("utf-8", "replace"))
+    except OSError:
+        return ""
+    lines = text.splitlines()
+    begins = max((index + 1 for index, line in enumerate(lines) if line.startswith(_START)), default=0)
+    shown = [_clean(line) for line in lines[begins:] if line.strip()][-_LINES:]
+    return "".join(f"\n    {line}" for line in shown)
+
+
+def _clean(line: str) -> str:
+    """One line that cannot drive a terminal."""
+    return "".join(c if c.isprintable() else " " for c in line).rstrip()[:_LINE_LENGTH]
