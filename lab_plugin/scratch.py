@@ -5,10 +5,13 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from lab_plugin.errors import LabError
 
 _PREFIX = "scratch-"
 
@@ -16,14 +19,42 @@ _PREFIX = "scratch-"
 @contextmanager
 def scratch(parent: Path) -> Iterator[Path]:
     """A new folder, locked against `sweep_scratch` for as long as the block, or this process, lasts."""
-    folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
-    lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    folder, lock = _make(parent)
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         os.close(lock)
+
+
+def _make(parent: Path) -> tuple[Path, int]:
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
+        try:
+            lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        except FileNotFoundError:
+            continue
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        # A sweep may have come before the lock.
+        if folder.exists():
+            return folder, lock
+        os.close(lock)
+
+
+def short_parent() -> Path:
+    """This user's own folder for what wants a short path: that of a unix socket may have 107 bytes.
+
+    Raises:
+        LabError: Somebody else made it, or may write to it.
+    """
+    folder = Path(tempfile.gettempdir(), f"lab-{os.getuid()}")
+    folder.mkdir(mode=0o700, exist_ok=True)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
+        raise LabError(
+            f"{folder} is not a private folder of yours.", "Remove it, or set TMPDIR to another folder."
+        )
+    return folder
 
 
 def sweep_scratch(parent: Path) -> None:

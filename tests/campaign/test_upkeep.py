@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import stat
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,10 +11,10 @@ import pytest
 
 from lab_plugin.campaign import Plan, open_campaign
 from lab_plugin.cleaning import clean_lab
-from lab_plugin.errors import RepositoryError
+from lab_plugin.errors import LabError, RepositoryError
 from lab_plugin.lab import Lab
 from lab_plugin.merging import merge_champion
-from lab_plugin.scratch import scratch, sweep_scratch
+from lab_plugin.scratch import scratch, short_parent, sweep_scratch
 from tests.campaign.conftest import Runner, git, iterate, lock
 
 
@@ -85,3 +87,16 @@ def test_only_the_folders_of_dead_processes_are_swept(tmp_path: Path) -> None:
         sweep_scratch(tmp_path)
         assert list(tmp_path.iterdir()) == [mine]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_short_folder_is_the_users_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    folder = short_parent()
+    assert short_parent() == folder and stat.S_IMODE(folder.stat().st_mode) == 0o700
+    folder.chmod(0o777)
+    with pytest.raises(LabError, match="private"):
+        short_parent()
+    folder.rmdir()
+    folder.symlink_to(tmp_path)
+    with pytest.raises(LabError, match="private"):
+        short_parent()
