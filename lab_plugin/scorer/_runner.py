@@ -1,0 +1,88 @@
+"""Runs the trials of one lab by its scorer's contract."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+from lab_plugin.config import Config
+from lab_plugin.redaction import Redactor
+from lab_plugin.sandbox import Execution, Sandbox
+from lab_plugin.scorer._trial import Score, Trial
+from lab_plugin.scorer.contracts import Programs, open_contract
+
+
+class TrialRunner:
+    """Runs trials of one lab under one lock.
+
+    Args:
+        config: The lab's configuration.
+        sandbox: Where both programs run.
+        snapshot: The scorer's files, as locked.
+        directory: The lab's folder, relative to the workspace.
+        redactor: Takes secrets out of what the programs say.
+        tests: Ids of the locked tests, for the contract `tests`.
+
+    Attributes:
+        tests: The same.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        sandbox: Sandbox,
+        snapshot: Path,
+        directory: str,
+        redactor: Redactor,
+        tests: tuple[str, ...] = (),
+    ) -> None:
+        self._name = config.lab.name
+        self._sandbox = sandbox
+        self._programs = Programs(config, sandbox, snapshot, directory, redactor)
+        self._contract = open_contract(self._programs, tests)
+        self.tests = tests
+
+    @property
+    def contained(self) -> bool:
+        """Whether a candidate cannot have changed its workspace."""
+        return "read_only_root" in self._sandbox.guarantees
+
+    def with_tests(self, tests: tuple[str, ...]) -> TrialRunner:
+        """The same, but for the locked tests."""
+        other = copy.copy(self)
+        other.tests = tests
+        other._contract = open_contract(self._programs, tests)
+        return other
+
+    async def execute(self, trial: Trial) -> Execution:
+        """Run the candidate to its verified end.
+
+        Raises:
+            SandboxUnavailable: The sandbox broke; the trial may be run again in an empty folder.
+            SandboxError: It did not hold what the lab demands.
+        """
+        return await self._contract.execute(trial)
+
+    async def evaluate(self, trial: Trial, execution: Execution) -> Score:
+        """Score what the candidate did.
+
+        Raises:
+            SandboxUnavailable: The sandbox broke; may be tried again.
+            SandboxError: It did not hold what the lab demands.
+        """
+        return await self._contract.evaluate(trial, execution)
+
+    async def collect(self, folder: Path) -> tuple[str, ...]:
+        """Ids of the tests that a score is made of, sorted; () where the contract has none.
+
+        Args:
+            folder: Existing; takes what comes of it.
+
+        Raises:
+            LockError: They cannot be collected.
+            SandboxUnavailable: The sandbox broke; may be tried again.
+        """
+        trial = Trial(
+            name=f"{self._name}-collect", idea="0000", workspace=self._programs.snapshot, folder=folder
+        )
+        return await self._contract.collect(trial)

@@ -1,0 +1,1 @@
+"""Programs that run inside of the sandboxes; copied there, never imported by the lab."""
