@@ -8,12 +8,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, FiniteFloat, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
 from lab_plugin.errors import LockError
 
 FILE_NAME = "lab.lock"
-VERSION = 1
+VERSION = 2
+"""Of `lab.lock`; 2 locks the content of the environment, where 1 locked names and versions only."""
 
 
 class Terms(BaseModel):
@@ -22,8 +23,10 @@ class Terms(BaseModel):
     Attributes:
         files: Scorer file (relative POSIX path) -> `<mode>:<sha256>`.
         data: Public data file -> `<mode>:<sha256>`.
+        holdout: File of the hold-out -> `<mode>:<sha256>`.
+        holdout_data: File of the hold-out's own data -> `<mode>:<sha256>`.
         rules: Commands, metric, goal, limits and decision, as `Config.scoring_rules` gives them.
-        environment: Interpreter and installed distributions.
+        environment: Interpreter, installed distributions, and the content of both; or the image's digest.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -32,10 +35,15 @@ class Terms(BaseModel):
     data: dict[str, str]
     rules: dict[str, Any]
     environment: dict[str, Any]
+    holdout: dict[str, str] = Field(default_factory=dict)
+    holdout_data: dict[str, str] = Field(default_factory=dict)
 
     def digest(self) -> str:
         """sha256 over the canonical JSON of the terms, in hex."""
-        text = json.dumps(self.model_dump(), sort_keys=True, separators=(",", ":"), allow_nan=False)
+        # Left out where there is no hold-out, so that it changes no digest of a lab without one.
+        sealed = {name for name in ("holdout", "holdout_data") if not getattr(self, name)}
+        terms = self.model_dump(exclude=sealed)
+        text = json.dumps(terms, sort_keys=True, separators=(",", ":"), allow_nan=False)
         return hashlib.sha256(text.encode("ascii")).hexdigest()
 
 
@@ -77,13 +85,13 @@ def read_lock(path: Path) -> Lock:
     """
     remedy = "Run `lab lock --reason '...'` to lock the scorer again."
     try:
-        lock = Lock.model_validate_json(path.read_bytes())
+        data = path.read_bytes()
+        _require_version(data, path)
+        lock = Lock.model_validate_json(data)
     except FileNotFoundError:
         raise LockError(f"The lab is not locked: {path} is missing.", "Run `lab lock`.") from None
-    except (OSError, ValidationError, ValueError) as error:
+    except (OSError, ValidationError, ValueError, RecursionError) as error:
         raise LockError(f"{path} cannot be read: {str(error).splitlines()[0]}.", remedy) from error
-    if lock.version != VERSION:
-        raise LockError(f"{path} has version {lock.version}; this program writes {VERSION}.", remedy)
     if lock.terms.digest() != lock.digest:
         raise LockError(f"{path} was edited by hand: its digest is not that of its content.", remedy)
     return lock
@@ -94,14 +102,21 @@ def differences(locked: Terms, found: Terms) -> tuple[str, ...]:
     lines = [
         *_compare("scorer file", locked.files, found.files),
         *_compare("data file", locked.data, found.data),
+        *_compare("hold-out file", locked.holdout, found.holdout),
+        *_compare("hold-out data file", locked.holdout_data, found.holdout_data),
         *_compare("rule", _flat(locked.rules), _flat(found.rules), show=True),
         *_compare("environment", _flat(locked.environment), _flat(found.environment), show=True),
     ]
     return tuple(lines)
 
 
-def require_equal(locked: Terms, found: Terms) -> None:
+def require_equal(locked: Terms, found: Terms, details: tuple[str, ...] = ()) -> None:
     """Stop when what is found is not what was locked.
+
+    Args:
+        locked: By the lock.
+        found: Now.
+        details: Further lines, shown behind the differences.
 
     Raises:
         LockError: With a line for each difference.
@@ -109,9 +124,22 @@ def require_equal(locked: Terms, found: Terms) -> None:
     if lines := differences(locked, found):
         shown = "\n".join(f"  {line}" for line in lines[:20])
         more = f"\n  and {len(lines) - 20} more" if len(lines) > 20 else ""
+        further = "".join(f"\n  {line}" for line in details)
         raise LockError(
-            f"The scorer is not what was locked:\n{shown}{more}",
+            f"The scorer is not what was locked:\n{shown}{more}{further}",
             "Undo the change, or open a new epoch with `lab lock --reason '...'`.",
+        )
+
+
+def _require_version(data: bytes, path: Path) -> None:
+    """See that a lock is of this program's version, before anything else of it is looked at."""
+    content = json.loads(data)
+    version = content.get("version") if isinstance(content, dict) else None
+    if version != VERSION:
+        raise LockError(
+            f"{path} is of version {version} of the lock; this program works with version {VERSION}.",
+            "Run `lab lock --reason '...'` to lock the scorer again, or use the version of prefect-lab that "
+            "made the lock.",
         )
 
 
@@ -133,6 +161,8 @@ def _compare(what: str, old: Mapping[str, str], new: Mapping[str, str], show: bo
         if before == after:
             continue
         word = "added" if before is None else "removed" if after is None else "changed"
-        detail = f": {before or 'nothing'} -> {after or 'nothing'}" if show else ""
+        # Two digests say no more than that they differ.
+        told = show and not name.startswith("content.")
+        detail = f": {before or 'nothing'} -> {after or 'nothing'}" if told else ""
         lines.append(f"{what} {word}: {name}{detail}")
     return lines

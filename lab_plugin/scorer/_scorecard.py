@@ -8,10 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from lab_plugin.scorer._usage import is_usage
+
 MAX_BYTES = 16 << 20
 MAX_METRICS = 1_000
 MAX_SAMPLES = 100_000
 MAX_NAME = 250
+MAX_NOTE = 1_000
 MAX_FEEDBACK = 64 << 10
 _KEYS = frozenset({"metrics", "samples", "feedback"})
 
@@ -20,17 +23,19 @@ class ScorecardFault(ValueError):
     """The bytes are no scorecard; the text says why."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Sample:
     """One scored sample.
 
     Attributes:
         id: Its name, unique in the scorecard.
         score: Finite.
+        note: What the scorer says of it, for people, and for proposers where `[feedback]` allows it.
     """
 
     id: str
     score: float
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -53,11 +58,12 @@ def parse_scorecard(data: bytes, metric: str) -> Scorecard:
 
     Args:
         data: The file's bytes.
-        metric: The metric that must be there.
+        metric: The metric that must be there, unless the host measures it.
 
     Raises:
         ScorecardFault: It is too large, no JSON, has duplicate or unknown keys, a value that is not a finite
-            number (booleans and strings are none), or lacks the metric.
+            number (booleans and strings are none), has a metric that only the host may measure, or lacks the
+            metric.
     """
     document = _decode(data)
     if not isinstance(document, dict):
@@ -65,7 +71,7 @@ def parse_scorecard(data: bytes, metric: str) -> Scorecard:
     if unknown := sorted(set(document) - _KEYS):
         raise ScorecardFault(f"the scorecard has unknown keys: {', '.join(map(repr, unknown[:5]))}")
     metrics = _metrics(document.get("metrics"))
-    if metric not in metrics:
+    if metric not in metrics and not is_usage(metric):
         known = ", ".join(map(repr, list(metrics)[:5])) or "none"
         raise ScorecardFault(f"the metric {metric!r} is missing from the scorecard (it has {known})")
     return Scorecard(metrics, _samples(document.get("samples", [])), _feedback(document.get("feedback", "")))
@@ -103,6 +109,8 @@ def _metrics(value: Any) -> dict[str, float]:
     for name in value:
         if not name or len(name) > MAX_NAME or not name.isprintable():
             raise ScorecardFault(f"the metric name {name[:40]!r} is empty, too long or not printable")
+        if is_usage(name):
+            raise ScorecardFault(f"the metric {name[:40]!r} is measured by the host, and no scorer's to give")
     return {name: _number(number, f"the metric {name!r}") for name, number in value.items()}
 
 
@@ -131,12 +139,15 @@ def _samples(value: Any) -> tuple[Sample, ...]:
 
 
 def _sample(item: Any) -> Sample:
-    if not isinstance(item, dict) or set(item) != {"id", "score"}:
-        raise ScorecardFault("a sample is not an object with 'id' and 'score'")
+    if not isinstance(item, dict) or item.keys() - {"note"} != {"id", "score"}:
+        raise ScorecardFault("a sample is not an object with 'id' and 'score', and perhaps 'note'")
     name = item["id"]
     if not isinstance(name, str) or not name or len(name) > MAX_NAME or not name.isprintable():
         raise ScorecardFault("a sample's id is not a short printable string")
-    return Sample(name, _number(item["score"], f"the score of sample {name!r}"))
+    note = item.get("note", "")
+    if not isinstance(note, str) or len(note) > MAX_NOTE or not note.isprintable():
+        raise ScorecardFault(f"the note of sample {name[:40]!r} is not a short printable string")
+    return Sample(name, _number(item["score"], f"the score of sample {name!r}"), note)
 
 
 def _feedback(value: Any) -> str:

@@ -1,11 +1,18 @@
-"""The scorer's snapshot: a git tree, written out once per epoch to a folder that no sandbox may write."""
+"""The scorer's snapshot: a git tree, written out once to a folder that no sandbox may write.
+
+The store holds one folder per tree, named by its object id. A snapshot in use is locked (`flock`, shared) by
+its user for as long as that process lives, so that `lab clean` leaves it alone.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from lab_plugin.errors import LockError
@@ -37,9 +44,45 @@ def store_snapshot(repository: Repository, folder: Path, files: Mapping[str, str
     return repository.write_tree(blobs)
 
 
+@dataclass(frozen=True)
+class Snapshot:
+    """A snapshot on disk, in use by this process until it is closed.
+
+    Attributes:
+        folder: Its files; read-only.
+        files: What it must hold, path -> `<mode>:<sha256>`.
+    """
+
+    folder: Path
+    files: Mapping[str, str]
+    _lock: int
+    _hasher: FileHasher
+
+    def require_intact(self) -> None:
+        """Prove that it is what was locked, by the stat of every file; called before each use.
+
+        Raises:
+            LockError: It is not; it is gone then, and made again from git by the next command.
+        """
+        if _listing(self.folder) == sorted(self.files):
+            with contextlib.suppress(LockError):
+                if self._hasher.measure(self.folder, self.files) == dict(self.files):
+                    return
+        shutil.rmtree(self.folder, ignore_errors=True)
+        raise LockError(
+            "The scorer's snapshot is not what the lock says.",
+            "Something wrote to the lab's state folder. Run the command again; if it stays so, "
+            "`lab lock --reason 'snapshot lost'`.",
+        )
+
+    def close(self) -> None:
+        """Let `lab clean` remove it."""
+        os.close(self._lock)
+
+
 def materialise_snapshot(
     repository: Repository, tree: str, files: Mapping[str, str], snapshots: Path, hasher: FileHasher
-) -> Path:
+) -> Snapshot:
     """Write a snapshot out, or find it written, and prove that it is what was locked.
 
     Args:
@@ -49,29 +92,81 @@ def materialise_snapshot(
         snapshots: Folder that holds one folder per tree.
         hasher: Remembers what it has hashed, so that proving it again is cheap.
 
-    Returns:
-        The snapshot's folder.
-
     Raises:
         LockError: The tree does not hold exactly the locked files.
     """
     target = snapshots / tree
-    if not target.is_dir():
+    while (lock := _hold(target)) is None:
         _write(repository, tree, target)
-    found = sorted(str(path.relative_to(target)) for path in target.rglob("*") if not path.is_dir())
-    if found != sorted(files) or hasher.measure(target, found) != dict(files):
-        shutil.rmtree(target, ignore_errors=True)
-        raise LockError(
-            "The scorer's snapshot is not what the lock says.",
-            "Run the command again; if it stays so, `lab lock --reason 'snapshot lost'`.",
-        )
-    return target
+    snapshot = Snapshot(target, dict(files), lock, hasher)
+    try:
+        snapshot.require_intact()
+    except LockError:
+        snapshot.close()
+        raise
+    return snapshot
+
+
+def remove_unused(snapshots: Path) -> int:
+    """Remove the snapshots that no process uses; returns the bytes that they took."""
+    freed = 0
+    for folder in snapshots.glob("*"):
+        try:
+            lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        except OSError:
+            continue
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            size = sum(path.lstat().st_size for path in folder.rglob("*") if not path.is_dir())
+            shutil.rmtree(folder, ignore_errors=True)
+            freed += size
+        except BlockingIOError:
+            continue
+        finally:
+            os.close(lock)
+    return freed
+
+
+def _hold(target: Path) -> int | None:
+    """A shared lock on a snapshot's folder; None when there is none."""
+    while True:
+        try:
+            lock = os.open(target, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        except OSError:
+            return None
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        # Whoever removed it held the lock until it was gone.
+        with contextlib.suppress(OSError):
+            if os.path.samestat(os.fstat(lock), os.lstat(target)):
+                return lock
+        os.close(lock)
+
+
+def _listing(folder: Path) -> list[str]:
+    """Every path beneath a folder that is no folder; a link to one is no folder."""
+    return sorted(_entries(folder, ""))
+
+
+def _entries(folder: Path, prefix: str) -> Iterator[str]:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            path = f"{prefix}{entry.name}"
+            if entry.is_dir(follow_symlinks=False):
+                yield from _entries(folder / entry.name, f"{path}/")
+            else:
+                yield path
 
 
 def _write(repository: Repository, tree: str, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=target.parent))
+    lock = os.open(partial, os.O_RDONLY | os.O_DIRECTORY)
     try:
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        if any(part in ("", ".", "..") for path in repository.entries(tree) for part in path.split("/")):
+            raise LockError(
+                f"The scorer's tree {tree} holds a name that leads out of it.", "Run `lab verify`."
+            )
         for path, entry in repository.entries(tree).items():
             file = partial / path
             _make_folder(file.parent, partial)
@@ -80,9 +175,12 @@ def _write(repository: Repository, tree: str, target: Path) -> None:
         partial.chmod(0o755)
         os.rename(partial, target)
     except OSError:
-        shutil.rmtree(partial, ignore_errors=True)
         if not target.is_dir():
             raise
+    finally:
+        # Nothing of it is left where it was renamed.
+        shutil.rmtree(partial, ignore_errors=True)
+        os.close(lock)
 
 
 def _make_folder(folder: Path, above: Path) -> None:
