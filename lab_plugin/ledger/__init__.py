@@ -1,23 +1,43 @@
 """The append-only list of verdicts, and what follows from it."""
 
+from lab_plugin.ledger._branches import fetch_command
 from lab_plugin.ledger._chain import Entry, Problem
+from lab_plugin.ledger._codec import canonical, line_of
 from lab_plugin.ledger._ledger import Ledger
-from lab_plugin.ledger._records import CampaignRecord, Goal, LockRecord, Point, Record, VerdictRecord, Word
+from lab_plugin.ledger._records import (
+    CampaignRecord,
+    Goal,
+    Holdout,
+    LockRecord,
+    Point,
+    Record,
+    VerdictRecord,
+    Word,
+)
+from lab_plugin.ledger._signatures import SignatureProof
 from lab_plugin.ledger._state import Champion, Ideas, OpenCampaign, State
+from lab_plugin.ledger._verify import Place, Proof
 
 __all__ = [
     "CampaignRecord",
     "Champion",
     "Entry",
     "Goal",
+    "Holdout",
     "Ideas",
     "Ledger",
     "LockRecord",
     "OpenCampaign",
+    "Place",
     "Point",
     "Problem",
+    "Proof",
     "Record",
+    "SignatureProof",
     "State",
     "VerdictRecord",
     "Word",
+    "canonical",
+    "fetch_command",
+    "line_of",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lab_plugin.errors import LedgerError, RepositoryError
-from lab_plugin.ledger._codec import canonical, decode, line_of, read
+from lab_plugin.ledger._codec import canonical, line_of, read
 from lab_plugin.ledger._records import Record
 from lab_plugin.repository import Commit, Repository
 
@@ -26,28 +26,35 @@ class Problem:
         commit: The ledger commit; "" when it concerns the whole.
         what: What is wrong.
         remedy: What to do.
+        record: Position of the record in the ledger, from 1; 0 when it concerns the whole, or its start.
+        idea: Number of the idea that it concerns; None for none.
+        expected: What would be right, as far as that can be told.
+        found: What is there instead.
     """
 
     commit: str
     what: str
     remedy: str
+    record: int = 0
+    idea: int | None = None
+    expected: str = ""
+    found: str = ""
 
     def __str__(self) -> str:
-        where = f"ledger commit {self.commit[:12]}: " if self.commit else ""
-        return f"{where}{self.what}"
+        place = f"record {self.record} (ledger commit {self.commit[:12]}): " if self.record else ""
+        if self.commit and not self.record:
+            place = f"ledger commit {self.commit[:12]}: "
+        told = f": expected {self.expected}, found {self.found or 'nothing'}" if self.expected else ""
+        return f"{place}{self.what}{told}"
 
 
-def record_of(commit: Commit, *, strict: bool = False) -> Record:
+def record_of(commit: Commit) -> Record:
     """The record that a ledger commit holds.
-
-    Args:
-        commit: The ledger commit.
-        strict: Also prove that its text is the canonical one.
 
     Raises:
         ValueError: It holds none; the message says why.
     """
-    return (decode if strict else read)(line_of(commit.message))
+    return read(line_of(commit.message))
 
 
 def read_chain(repository: Repository, lab: str, head: str, stop: str | None) -> list[Commit]:

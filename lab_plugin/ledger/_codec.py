@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import datetime
 from typing import Any, NoReturn
 
 from pydantic import TypeAdapter, ValidationError
@@ -13,6 +14,7 @@ from lab_plugin.ledger._records import CampaignRecord, LockRecord, Record, Verdi
 
 LARGEST = 8 << 20
 _ADAPTER: TypeAdapter[Record] = TypeAdapter(Record)
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
 _SUBJECT = 100
 
 
@@ -37,7 +39,7 @@ def decode(line: str) -> Record:
         ValueError: It is not canonical JSON of a record; the message says why.
     """
     try:
-        data = json.loads(line, parse_constant=_no_constant)
+        data = _DECODER.decode(line)
         if canonical(data) != line:
             raise ValueError("it is not canonical JSON")
     except RecursionError as error:
@@ -55,7 +57,7 @@ def read(line: str) -> Record:
         raise ValueError(f"it has {len(line)} characters, more than {LARGEST}")
     if "NaN" in line or "Infinity" in line:
         # They may stand in a text; as numbers this raises.
-        json.loads(line, parse_constant=_no_constant)
+        _DECODER.decode(line)
     try:
         return _ADAPTER.validate_json(line)
     except ValidationError as error:
@@ -66,12 +68,12 @@ def read(line: str) -> Record:
 
 def canonical(data: Any) -> str:
     """The one JSON text of a value."""
-    return json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    return _ENCODER.encode(data)
 
 
 def to_message(record: Record) -> str:
     """The commit message of a record."""
-    return f"{_subject(record)}\n\n{encode(record)}\n"
+    return f"{subject(record)}\n\n{encode(record)}\n"
 
 
 def line_of(message: bytes) -> str:
@@ -89,7 +91,17 @@ def line_of(message: bytes) -> str:
         raise ValueError("its JSON is not ASCII") from error
 
 
-def _subject(record: Record) -> str:
+def time_of(at: str) -> datetime | None:
+    """The moment that a record names; None when it names none that is unambiguous."""
+    try:
+        when = datetime.fromisoformat(at)
+    except ValueError:
+        return None
+    return when if when.tzinfo is not None else None
+
+
+def subject(record: Record) -> str:
+    """The first line of a record's commit message."""
     match record:
         case LockRecord():
             text = f"Lock epoch {record.epoch}: {record.metric} {record.value:.6g}"
@@ -103,3 +115,6 @@ def _subject(record: Record) -> str:
 
 def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"it holds {name}")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_no_constant)

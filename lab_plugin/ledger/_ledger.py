@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 
-from lab_plugin.ledger import _recover, _verify
+from lab_plugin.errors import LedgerError
+from lab_plugin.ledger import _recover
 from lab_plugin.ledger._chain import Entry, Problem, genesis_message, read_chain, record_of
-from lab_plugin.ledger._codec import decode, line_of, to_message
+from lab_plugin.ledger._codec import decode, line_of, time_of, to_message
 from lab_plugin.ledger._records import Record
 from lab_plugin.ledger._state import State
+from lab_plugin.ledger._verify import Proof, prove
 from lab_plugin.repository import EMPTY_TREE, Commit, RefChange, Repository
+from lab_plugin.signing import Signer, open_signer
 
 
 class Ledger:
@@ -35,6 +39,8 @@ class Ledger:
         self._entries: list[Entry] = []
         self._problems: list[Problem] = []
         self._state = State()
+        self._signer: Signer | None = None
+        self._asked = False
 
     def head(self) -> str | None:
         """The newest ledger commit, None while there is none."""
@@ -85,24 +91,25 @@ class Ledger:
             changes: Refs that move with it.
 
         Returns:
-            The entry as it is stored.
+            The entry as it is stored: with its position.
 
         Raises:
             RefConflict: Somebody appended since `records` or `state` was last called, or another ref of the
                 transaction is not what was expected; nothing moved.
-            LedgerError: The record cannot be written as JSON.
+            LedgerError: The record cannot be written as JSON, or would be the first one without a signature.
+            SigningError: The user's git is to sign commits, and cannot; nothing moved.
             RepositoryError: git refuses; nothing moved.
         """
         with self._lock:
             if not self._loaded:
                 self._refresh()
-            message = to_message(record)
-            when = _time_of(record.at)
-            parent = self._head or self._repository.commit(
-                EMPTY_TREE, [], genesis_message(self.lab), when=when
-            )
+            following = len(self._entries) + len(self._problems) + 1
+            message = to_message(record.model_copy(update={"sequence": following}))
+            when = time_of(record.at) or datetime.now(UTC)
+            write = partial(self._repository.commit, when=when, sign=self._sign())
+            parent = self._head or write(EMPTY_TREE, [], genesis_message(self.lab))
             parents = [parent] if candidate is None else [parent, candidate]
-            commit = self._repository.commit(tree or EMPTY_TREE, parents, message, when=when)
+            commit = write(tree or EMPTY_TREE, parents, message)
             # First, because all other refs can be derived from it.
             decisive = RefChange(self.ref, commit, self._head or "")
             self._repository.update_refs([decisive, *changes])
@@ -113,7 +120,28 @@ class Ledger:
 
     def verify(self) -> list[Problem]:
         """Prove the whole chain again from git; empty when all is as it should be."""
-        return _verify.verify(self._repository, self.lab, self.head())
+        return list(self.prove().problems)
+
+    def prove(self) -> Proof:
+        """Prove the whole chain again from git: bytes, links, records, signatures, and the branches."""
+        return prove(self._repository, self.lab)
+
+    def require_signing(self) -> bool:
+        """See that a record could be appended, as far as signing goes; nothing is written.
+
+        Returns:
+            Whether it would be signed.
+
+        Raises:
+            LedgerError: The ledger is signed, and the user's git is not to sign.
+            SigningError: It is to sign, and cannot.
+        """
+        with self._lock:
+            self._refresh()
+            sign = self._sign()
+            if sign is not None:
+                sign(b"Is the key at hand?\n")
+            return sign is not None
 
     def recover(self, fence: Sequence[RefChange] = ()) -> list[str]:
         """Finish what a machine that stopped in the middle of a transaction left half done.
@@ -132,6 +160,23 @@ class Ledger:
         """
         with self._lock:
             return _recover.recover(self._repository, self.lab, self.state(), fence)
+
+    def _sign(self) -> Callable[[bytes], str] | None:
+        """What signs the next commit; None for a ledger without signatures."""
+        if not self._asked:
+            self._signer = open_signer(self._repository.top)
+            self._asked = True
+        if self._signer is not None:
+            return self._signer.sign
+        if self._head is not None:
+            [raw] = self._repository.raw_commits([self._head])
+            if raw is not None and raw.signature:
+                raise LedgerError(
+                    f"The ledger of the lab {self.lab} is signed, and your git is not configured to sign.",
+                    "Set commit.gpgSign, gpg.format and user.signingKey in your git configuration; a signed "
+                    "ledger stays signed.",
+                )
+        return None
 
     def _forget(self) -> None:
         self._head = None
@@ -170,10 +215,3 @@ class Ledger:
     def _take(self, entry: Entry) -> None:
         self._entries.append(entry)
         self._state = self._state.with_record(entry.record)
-
-
-def _time_of(at: str) -> datetime:
-    try:
-        return datetime.fromisoformat(at)
-    except ValueError:
-        return datetime.now(UTC)

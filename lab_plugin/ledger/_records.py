@@ -19,6 +19,8 @@ class _Record(BaseModel):
 
     at: str
     """UTC time, ISO 8601 with seconds, `2026-01-31T04:05:06Z`."""
+    sequence: int = 0
+    """Position in the ledger, from 1, given when it is appended; 0 in records of before there was one."""
 
 
 class Point(BaseModel):
@@ -33,6 +35,24 @@ class Point(BaseModel):
     reason: str = ""
     seconds: float = 0.0
     metrics: dict[str, FiniteFloat] = Field(default_factory=dict)
+
+
+class Holdout(BaseModel):
+    """What a sealed scoring said of one commit. It is the owner's: no proposer or reviewer is ever told."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    outcome: Literal["baseline", "passed", "worse", "no_value", "unlooked"]
+    """`worse` than the champion by more than the margin; `unlooked`: all looks were spent."""
+    value: FiniteFloat | None = None
+    gap: FiniteFloat | None = None
+    """The public metric minus the hold-out's."""
+    champion_value: FiniteFloat | None = None
+    """The champion's hold-out value that it was compared with."""
+    counted: bool = False
+    """One of the epoch's looks was spent on it."""
+    reason: str = ""
+    """Why there is no value."""
 
 
 class LockRecord(_Record):
@@ -57,6 +77,10 @@ class LockRecord(_Record):
     metrics: dict[str, FiniteFloat] = Field(default_factory=dict)
     champion: int = 0
     """Number of the idea that the commit came from; 0 for the baseline."""
+    tests: tuple[str, ...] = ()
+    """Ids of the tests that a score is made of under the contract `tests`, and no other is."""
+    holdout: Holdout | None = None
+    """The sealed scoring of the same commit; None in a lab without a hold-out."""
 
 
 class CampaignRecord(_Record):
@@ -102,6 +126,8 @@ class VerdictRecord(_Record):
     params: dict[str, Any] = Field(default_factory=dict)
     points: tuple[Point, ...] = ()
     """All points of a batch; empty for an idea of one trial."""
+    details: str = ""
+    """The ledger commit's tree: per-sample scores and what was said; "" for the empty tree."""
     duplicate_of: int | None = None
     tier: str = "final"
     seed: int = 0
@@ -117,6 +143,8 @@ class VerdictRecord(_Record):
     """Active wall seconds of the campaign when the verdict was made."""
     usd: float = 0.0
     flow_run: str = ""
+    holdout: Holdout | None = None
+    """The sealed scoring of an idea that would be kept; None for all others."""
 
 
 Record = Annotated[LockRecord | CampaignRecord | VerdictRecord, Field(discriminator="kind")]

@@ -18,12 +18,14 @@ class Champion:
         commit: Its commit.
         value: Its metric, under the current lock.
         metrics: All its metrics.
+        holdout: Its hold-out value; None where it has none.
     """
 
     number: int
     commit: str
     value: float
     metrics: Mapping[str, float] = field(default_factory=dict)
+    holdout: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,6 +111,7 @@ class State:
         champion: The best kept commit; None before the first lock.
         campaign: The open campaign, None when there is none.
         ideas: All verdicts by number.
+        looks: Ideas of the current epoch whose verdict tells of a look at the hold-out.
         next_number: For the next idea; above every number in the ledger.
         next_campaign: For the next campaign.
     """
@@ -117,6 +120,7 @@ class State:
     champion: Champion | None = None
     campaign: OpenCampaign | None = None
     ideas: Ideas = field(default_factory=Ideas)
+    looks: int = 0
     next_number: int = 1
     next_campaign: int = 1
 
@@ -124,7 +128,9 @@ class State:
     def baseline(self) -> Champion | None:
         """What the current epoch started from, with its value under the current lock."""
         lock = self.lock
-        return None if lock is None else Champion(lock.champion, lock.commit, lock.value, lock.metrics)
+        if lock is None:
+            return None
+        return Champion(lock.champion, lock.commit, lock.value, lock.metrics, _holdout_value(lock))
 
     def find_tree(self, tree: str) -> VerdictRecord | None:
         """The idea of the current epoch that met this tree (as itself or as a point), scored if any was."""
@@ -134,7 +140,7 @@ class State:
         """The state after one more record. A second verdict of one number changes nothing."""
         match record:
             case LockRecord():
-                locked = replace(self, lock=record)
+                locked = replace(self, lock=record, looks=0)
                 return replace(locked, champion=locked.baseline)
             case CampaignRecord():
                 return self._with_campaign(record)
@@ -165,7 +171,9 @@ class State:
         kept = record.verdict == "kept"
         in_epoch = self.lock is not None and record.epoch == self.lock.epoch
         if kept and in_epoch and record.value is not None:
-            champion = Champion(record.number, record.commit, record.value, record.metrics)
+            value = _holdout_value(record)
+            champion = Champion(record.number, record.commit, record.value, record.metrics, value)
+        counted = in_epoch and record.holdout is not None and record.holdout.counted
         if campaign is not None and campaign.number == record.campaign:
             campaign = replace(campaign, spent=_spend(campaign.spent, record), kept=campaign.kept + kept)
         return State(
@@ -173,9 +181,14 @@ class State:
             champion=champion,
             campaign=campaign,
             ideas=self.ideas.with_verdict(record),
+            looks=self.looks + counted,
             next_number=max(self.next_number, record.number + 1),
             next_campaign=self.next_campaign,
         )
+
+
+def _holdout_value(record: LockRecord | VerdictRecord) -> float | None:
+    return None if record.holdout is None else record.holdout.value
 
 
 def _spend(spent: Spent, record: VerdictRecord) -> Spent:

@@ -2,138 +2,188 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator
+import re
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from typing import NamedTuple
 
-from lab_plugin.errors import LedgerError, RepositoryError
-from lab_plugin.ledger._chain import Problem, genesis_message, read_chain, record_of
+from lab_plugin.errors import RepositoryError
+from lab_plugin.ledger._branches import branch_problems
+from lab_plugin.ledger._chain import Problem, genesis_message
+from lab_plugin.ledger._codec import decode, line_of
+from lab_plugin.ledger._links import candidate_faults, link_faults
 from lab_plugin.ledger._records import CampaignRecord, LockRecord, Record, VerdictRecord
+from lab_plugin.ledger._rules import Fault, record_faults
+from lab_plugin.ledger._signatures import SignatureProof, prove_signatures
 from lab_plugin.ledger._state import State
-from lab_plugin.repository import EMPTY_TREE, Commit, Repository
+from lab_plugin.repository import EMPTY_TREE, RawCommit, Repository
 
-_FORGED = "Compare with a clone that was fetched before: `git log refs/lab/<lab>/ledger` there."
-
-
-def verify(repository: Repository, lab: str, head: str | None) -> list[Problem]:
-    """See `Ledger.verify`."""
-    if head is None:
-        return []
-    try:
-        chain = read_chain(repository, lab, head, None)
-    except LedgerError as error:
-        return [Problem(head, error.message, error.remedy)]
-    proof = _Proof(repository, lab)
-    found = [*_hashes(repository, chain), *_genesis(lab, chain[0])]
-    for before, raw in pairwise(chain):
-        found.extend(proof.check(before, raw))
-    found.extend(proof.check_refs())
-    return found
+_DAMAGED = "Run `git fsck`; fetch the object from a clone that has it."
+_LEFT_OUT = "The idea is left out; all others count. Restore the object from a clone if it is damaged."
+_TRIES, _PAUSE = 5, 0.2
+_ID = re.compile(r"[0-9a-f]{40}")
 
 
-def _hashes(repository: Repository, chain: list[Commit]) -> Iterator[Problem]:
-    """Prove that every commit's content has its id; with it, the parents' ids prove the whole chain."""
-    contents = repository.read_commits([commit.oid for commit in chain])
-    for commit, data in zip(chain, contents, strict=True):
-        body = b"commit %d\0" % len(data) + data
-        same = hashlib.sha1(body, usedforsecurity=False).hexdigest() == commit.oid
-        if not same or not data.endswith(b"\n\n" + commit.message):
-            remedy = "Run `git fsck`; fetch the object from a clone."
-            yield Problem(commit.oid, "its content is not what its id stands for", remedy)
+class Place(NamedTuple):
+    """Where a record is in a ledger: its position, from 1, and its commit."""
+
+    record: int
+    commit: str
 
 
-def _genesis(lab: str, raw: Commit) -> Iterator[Problem]:
-    if raw.parents or raw.tree != EMPTY_TREE or raw.message != genesis_message(lab).encode():
-        yield Problem(raw.oid, f"this is not the start of a ledger of the lab {lab}", _FORGED)
+@dataclass(frozen=True)
+class Proof:
+    """What came of proving a ledger.
 
+    Attributes:
+        commits: The ledger's commits by position, 0 being its start.
+        problems: What is not as it should be, in the order of the ledger.
+        signatures: Who signed it.
+        state: What the readable records say.
+        ideas: Idea -> place of its record.
+        locks: The locks, oldest first, with their places.
+    """
 
-@dataclass
-class _Proof:
-    """What is known from the records checked so far."""
-
-    repository: Repository
-    lab: str
+    commits: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    signatures: SignatureProof = field(default_factory=SignatureProof)
     state: State = field(default_factory=State)
+    ideas: Mapping[int, Place] = field(default_factory=dict)
+    locks: tuple[tuple[Place, LockRecord], ...] = ()
 
-    def check(self, before: Commit, raw: Commit) -> Iterator[Problem]:
-        """Check one ledger commit against those before it."""
+    @property
+    def records(self) -> int:
+        """How many records its chain has."""
+        return max(0, len(self.commits) - 1)
+
+
+def prove(repository: Repository, lab: str) -> Proof:
+    """See `Ledger.prove`."""
+    ref = f"refs/lab/{lab}/ledger"
+    chain = _Chain(repository, lab)
+    for attempt in range(_TRIES):
+        # Before the refs are listed: a verdict moves the ledger first.
+        head = repository.ref(ref)
+        if head is None:
+            return Proof()
+        chain = _Chain(repository, lab)
+        chain.read(head)
+        refs = repository.refs(f"refs/heads/lab/{lab}/")
+        moved = list(branch_problems(lab, chain.state, refs, repository.remotes))
+        if not moved or attempt == _TRIES - 1:
+            break
+        # A verdict may be on its way: a ledger that stands still with these refs is not.
+        time.sleep(_PAUSE)
+        if repository.ref(ref) == head and repository.refs(f"refs/heads/lab/{lab}/") == refs:
+            break
+    signatures = prove_signatures(repository, lab, chain.raw)
+    problems = sorted([*chain.problems, *signatures.problems], key=lambda problem: problem.record)
+    return Proof(
+        commits=tuple(chain.commits),
+        problems=(*problems, *moved),
+        signatures=signatures,
+        state=chain.state,
+        ideas=chain.ideas,
+        locks=tuple(chain.locks),
+    )
+
+
+class _Chain:
+    """The ledger's commits, believed only as far as their bytes prove them."""
+
+    def __init__(self, repository: Repository, lab: str) -> None:
+        self._repository = repository
+        self._lab = lab
+        self._forged = f"Compare with a clone that was fetched before: `git log refs/lab/{lab}/ledger` there."
+        self._about: set[str] = set()
+        self.state = State()
+        self.problems: list[Problem] = []
+        self.ideas: dict[int, Place] = {}
+        self.locks: list[tuple[Place, LockRecord]] = []
+        self.raw: list[RawCommit | None] = []
+        self.commits: list[str] = []
+        self._numbered = False
+
+    def read(self, head: str) -> None:
+        """Prove all commits up to the head."""
         try:
-            record = record_of(raw, strict=True)
+            ids = self._repository.first_parent_ids(head)[::-1]
+        except RepositoryError as error:
+            remedy = f"Fetch refs/lab/{self._lab}/ledger from a clone that has it, or look at `git fsck`."
+            self.problems.append(Problem(head, f"the ledger cannot be read back: {error.message}", remedy))
+            return
+        self.commits = ids
+        commits = self.raw = list(self._repository.raw_commits(ids))
+        if not self._check_start(ids[0], commits[0]):
+            return
+        records = [self._record(at, ids[at], commits[at]) for at in range(1, len(ids))]
+        candidates = self._candidates(records)
+        for at, record in enumerate(records, 1):
+            raw = commits[at]
+            if raw is None or record is None:
+                continue
+            self._numbered = self._numbered or record.sequence != 0
+            position = at if self._numbered else 0
+            faults = [*link_faults(ids[at - 1], raw, record, position)]
+            self._tell(at, raw, record, [*faults, *self._record_faults(record, candidates)])
+            if isinstance(record, VerdictRecord):
+                self.ideas.setdefault(record.number, Place(at, raw.oid))
+            elif isinstance(record, LockRecord):
+                self.locks.append((Place(at, raw.oid), record))
+            self.state = self.state.with_record(record)
+
+    def _check_start(self, oid: str, raw: RawCommit | None) -> bool:
+        """Check the commit before the first record; False where the records cannot be judged."""
+        if raw is None:
+            self.problems.append(Problem(oid, "the commit cannot be read", _DAMAGED))
+            return True
+        if not raw.proved:
+            self.problems.append(Problem(oid, "its content is not what its id stands for", _DAMAGED))
+        if raw.parents and self._repository.is_shallow:
+            remedy = f"Run `git fetch --unshallow`, then fetch refs/lab/{self._lab}/ledger again."
+            what = "the ledger is cut off here: this is a shallow clone"
+            self.problems.append(Problem(oid, what, remedy))
+            return False
+        if raw.parents or raw.tree != EMPTY_TREE or raw.message != genesis_message(self._lab).encode():
+            what = f"this is not the start of a ledger of the lab {self._lab}"
+            self.problems.append(Problem(oid, what, self._forged))
+        return True
+
+    def _record(self, at: int, oid: str, raw: RawCommit | None) -> Record | None:
+        if raw is None:
+            self.problems.append(Problem(oid, "the commit cannot be read", _DAMAGED, at))
+            return None
+        if not raw.proved:
+            self.problems.append(Problem(oid, "its content is not what its id stands for", _DAMAGED, at))
+        try:
+            return decode(line_of(raw.message))
         except ValueError as error:
-            remedy = (
-                "The idea is left out; all others count. Restore the object from a clone if it is damaged."
-            )
-            yield Problem(raw.oid, f"unreadable record: {error}", remedy)
+            self.problems.append(Problem(oid, f"unreadable record: {error}", _LEFT_OUT, at))
+            return None
+
+    def _candidates(self, records: Sequence[Record | None]) -> dict[str, RawCommit | None]:
+        """The commits that the records are about."""
+        about = (record for record in records if isinstance(record, LockRecord | VerdictRecord))
+        ids = list(dict.fromkeys(record.commit for record in about if _ID.fullmatch(record.commit)))
+        return dict(zip(ids, self._repository.raw_commits(ids), strict=True))
+
+    def _record_faults(self, record: Record, candidates: dict[str, RawCommit | None]) -> Iterator[Fault]:
+        yield from record_faults(self._lab, self.state, record)
+        if isinstance(record, CampaignRecord):
             return
-        faults = [*self._commit_faults(before, raw, record), *self._record_faults(record)]
-        for fault in faults:
-            yield Problem(raw.oid, fault, _FORGED)
-        self.state = self.state.with_record(record)
+        candidate = candidates.get(record.commit)
+        if candidate is None:
+            yield Fault(f"the candidate {record.commit[:12]} is missing")
+        elif not candidate.proved:
+            yield Fault(f"the content of the candidate {record.commit[:12]} is not what its id stands for")
+        elif isinstance(record, VerdictRecord):
+            yield from candidate_faults(record, candidate, self._about)
+        self._about.add(record.commit)
 
-    def check_refs(self) -> Iterator[Problem]:
-        """Check the branches against the records."""
-        branches = self.repository.refs(f"refs/heads/lab/{self.lab}/")
-        for record in self.state.ideas.values():
-            found = branches.get(f"refs/heads/{record.branch}")
-            # Branches of ideas that were not kept may be cleaned away; the ledger keeps their commits.
-            cleaned = found is None and record.verdict != "kept"
-            if found != record.commit and not cleaned:
-                what = "is missing" if found is None else f"is at {found[:12]}, not at {record.commit[:12]}"
-                remedy = f"Run `git branch -f {record.branch} {record.commit}`."
-                yield Problem("", f"the branch {record.branch} {what}", remedy)
-        best = branches.get(f"refs/heads/lab/{self.lab}/best")
-        champion = self.state.champion
-        if champion is not None and best != champion.commit:
-            remedy = f"Run `git branch -f lab/{self.lab}/best {champion.commit}`."
-            yield Problem("", f"lab/{self.lab}/best is not at the champion, idea {champion.number}", remedy)
-
-    def _commit_faults(self, before: Commit, raw: Commit, record: Record) -> Iterator[str]:
-        if raw.parents[0] != before.oid:
-            yield "it does not follow the commit before it"
-        about = () if isinstance(record, CampaignRecord) else (record.commit,)
-        if raw.parents[1:] != about:
-            yield "its second parent is not the commit that the record names"
-        expected = record.tree if isinstance(record, LockRecord) else EMPTY_TREE
-        if raw.tree != expected:
-            yield "its tree is not the one of the record"
-        if isinstance(record, VerdictRecord):
-            try:
-                if self.repository.tree_of(record.commit) != record.tree:
-                    yield f"the tree of the candidate {record.commit[:12]} is not the one of the record"
-                if self.repository.parents_of(record.commit) != record.parents:
-                    yield f"the parents of the candidate {record.commit[:12]} are not those of the record"
-            except RepositoryError as error:
-                yield error.message
-
-    def _record_faults(self, record: Record) -> Iterator[str]:
-        match record:
-            case LockRecord():
-                if record.lab != self.lab:
-                    yield f"it is a lock of the lab {record.lab}"
-                if record.epoch != (self.state.lock.epoch if self.state.lock else 0) + 1:
-                    yield f"epoch {record.epoch} does not follow the one before"
-            case CampaignRecord():
-                if record.event != "opened" and (
-                    self.state.campaign is None or self.state.campaign.number != record.campaign
-                ):
-                    yield f"campaign {record.campaign} is {record.event} but was not open"
-            case VerdictRecord():
-                yield from self._verdict_faults(record)
-
-    def _verdict_faults(self, record: VerdictRecord) -> Iterator[str]:
-        lock, champion, campaign = self.state.lock, self.state.champion, self.state.campaign
-        if record.number in self.state.ideas:
-            yield f"idea {record.number} has a second verdict"
-        if lock is None or (record.epoch, record.digest) != (lock.epoch, lock.digest):
-            yield f"idea {record.number} was not scored under the lock in force"
-        if campaign is None or campaign.number != record.campaign:
-            yield f"idea {record.number} belongs to campaign {record.campaign}, which was not open"
-        if record.verdict in ("crashed", "rejected") and record.value is not None:
-            yield f"idea {record.number} is {record.verdict} and has a value"
-        if record.verdict != "kept" or lock is None or champion is None:
-            return
-        if record.value is None:
-            yield f"idea {record.number} is kept without a value"
-        elif record.champion_value != champion.value:
-            yield f"idea {record.number} was not compared with the champion of its time"
+    def _tell(self, at: int, raw: RawCommit, record: Record, faults: Sequence[Fault]) -> None:
+        idea = record.number if isinstance(record, VerdictRecord) else None
+        self.problems.extend(
+            Problem(raw.oid, fault.what, self._forged, at, idea, fault.expected, fault.found)
+            for fault in faults
+        )

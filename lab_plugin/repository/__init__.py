@@ -1,6 +1,7 @@
 """The user's git repository: objects, refs, workspaces, the lease, and the safe way in for edits."""
 
 from lab_plugin.repository._diff import DiffStat
+from lab_plugin.repository._git import user_settings
 from lab_plugin.repository._intake import IntakeLimits, IntakeResult, may_change, take_in
 from lab_plugin.repository._lease import (
     EXPIRY_SECONDS,
@@ -11,8 +12,9 @@ from lab_plugin.repository._lease import (
     require_free,
 )
 from lab_plugin.repository._objects import EMPTY_TREE
+from lab_plugin.repository._raw import RawCommit
 from lab_plugin.repository._refs import RefChange
-from lab_plugin.repository._repository import Commit, Repository
+from lab_plugin.repository._repository import IDENTITY, Commit, Repository
 from lab_plugin.repository._trees import Blob, Change, Entry
 from lab_plugin.repository._workspaces import Workspace, WorkspacePool
 
@@ -20,6 +22,7 @@ __all__ = [
     "EMPTY_TREE",
     "EXPIRY_SECONDS",
     "HEARTBEAT_SECONDS",
+    "IDENTITY",
     "Blob",
     "Change",
     "Commit",
@@ -29,6 +32,7 @@ __all__ = [
     "IntakeLimits",
     "IntakeResult",
     "Lease",
+    "RawCommit",
     "RefChange",
     "Repository",
     "Workspace",
@@ -37,4 +41,5 @@ __all__ = [
     "may_change",
     "require_free",
     "take_in",
+    "user_settings",
 ]

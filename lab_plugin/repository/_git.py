@@ -191,6 +191,29 @@ def run_as_user(program: str, folder: Path, *arguments: str) -> Result:
     )
 
 
+def user_settings(folder: Path, pattern: str) -> dict[str, str | None]:
+    """The settings that the user's own git has in a folder, whose names match; the last value counts.
+
+    Args:
+        folder: In a repository or not.
+        pattern: Regular expression over names, of which section and key are in lower case.
+
+    Returns:
+        Name -> value; None for a name without one.
+
+    Raises:
+        RepositoryError: There is no git, or its configuration is broken.
+    """
+    result = run_as_user(find_git(), folder, "config", "--null", "--get-regexp", pattern)
+    if result.status not in (0, 1):
+        raise failure("git config", folder, result)
+    found: dict[str, str | None] = {}
+    for item in os.fsdecode(result.stdout).split("\0")[:-1]:
+        name, given, value = item.partition("\n")
+        found[name] = value if given else None
+    return found
+
+
 def failure(what: str, where: Path, result: Result) -> RepositoryError:
     """An error in git's own words."""
     words = result.stderr.strip().removeprefix("fatal: ") or f"exit status {result.status}"

@@ -55,21 +55,43 @@ class Objects:
         Raises:
             RepositoryError: One is missing, or of another kind.
         """
+        for oid, item in self._fetch(oids, kind):
+            if item is None:
+                raise RepositoryError(
+                    f"The {kind} {oid} is missing from {self._git.common_dir}.",
+                    "Run `git fsck`; restore the object by fetching from a clone that has it.",
+                )
+            if item[0] != kind:
+                raise RepositoryError(f"{oid} is a {item[0]}, not a {kind}.")
+            yield item[1]
+
+    def find_many(self, oids: Sequence[str], kind: str) -> Iterator[bytes | None]:
+        """Read objects in the given order; None for one that is missing, unreadable or of another kind."""
+        done = 0
+        try:
+            for _, item in self._fetch(oids, kind):
+                yield item[1] if item is not None and item[0] == kind else None
+                done += 1
+        except RepositoryError:
+            # One object ended the process for all that were asked for with it: now each by itself.
+            for oid in oids[done : done + _IN_FLIGHT[kind]]:
+                yield self._find(oid, kind)
+            yield from self.find_many(oids[done + _IN_FLIGHT[kind] :], kind)
+
+    def _find(self, oid: str, kind: str) -> bytes | None:
+        try:
+            return self.read(oid, kind)
+        except RepositoryError:
+            return None
+
+    def _fetch(self, oids: Sequence[str], kind: str) -> Iterator[tuple[str, tuple[str, bytes] | None]]:
         step = _IN_FLIGHT[kind]
         for start in range(0, len(oids), step):
             chunk = oids[start : start + step]
             with self._lock:
                 pipe = self._ask([f"contents {oid}" for oid in chunk])
                 found = [self._body(pipe) for _ in chunk]
-            for oid, item in zip(chunk, found, strict=True):
-                if item is None:
-                    raise RepositoryError(
-                        f"The {kind} {oid} is missing from {self._git.common_dir}.",
-                        "Run `git fsck`; restore the object by fetching from a clone that has it.",
-                    )
-                if item[0] != kind:
-                    raise RepositoryError(f"{oid} is a {item[0]}, not a {kind}.")
-                yield item[1]
+            yield from zip(chunk, found, strict=True)
 
     def write(self, kind: str, data: bytes) -> str:
         """Store an object and return its id. A kill at any moment leaves no broken object."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -14,6 +14,7 @@ from lab_plugin.repository import _diff, _merge, _refs
 from lab_plugin.repository._diff import LIMIT, DiffStat
 from lab_plugin.repository._git import Git, discover, failure, find_git
 from lab_plugin.repository._objects import EMPTY_TREE, Objects
+from lab_plugin.repository._raw import RawCommit, with_signature
 from lab_plugin.repository._refs import RefChange
 from lab_plugin.repository._trees import EXECUTABLE, FILE, FOLDER, Blob, Change, Entry, Trees
 
@@ -200,22 +201,30 @@ class Repository:
         output = self._git.run("rev-list", "--first-parent", *form, commit, *exclude, "--")
         return [Commit.parse(text) for text in output.split(b"\0")[1:]]
 
-    def commit(self, tree: str, parents: Sequence[str], message: str, *, when: datetime | None = None) -> str:
-        """Write a commit by the lab (never by the user, never signed); no ref moves.
+    def commit(
+        self,
+        tree: str,
+        parents: Sequence[str],
+        message: str,
+        *,
+        when: datetime | None = None,
+        sign: Callable[[bytes], str] | None = None,
+    ) -> str:
+        """Write a commit by the lab (never by the user); no ref moves.
 
         Args:
             tree: Its tree.
             parents: Its parents, first parent first.
             message: Subject, or subject, empty line and body; a last line break is added.
             when: Time of the commit; default now.
+            sign: Makes an armored ASCII signature of the commit's bytes; None for a commit without one.
 
         Raises:
             RepositoryError: The message holds a NUL byte, or nothing can be written.
+            SigningError: It cannot be signed; nothing is written.
         """
         if "\0" in message:
             raise RepositoryError("A commit message cannot hold a NUL character.")
-        if tree == EMPTY_TREE:
-            self._objects.write("tree", b"")
         stamp = f"{IDENTITY} {int((when or datetime.now(UTC)).timestamp())} +0000"
         lines = [
             f"tree {tree}",
@@ -223,8 +232,31 @@ class Repository:
             f"author {stamp}",
             f"committer {stamp}",
         ]
-        text = "\n".join((*lines, "", message if message.endswith("\n") else message + "\n"))
-        return self._objects.write("commit", text.encode("utf-8", "backslashreplace"))
+        body = message if message.endswith("\n") else message + "\n"
+        data = "\n".join((*lines, "", body)).encode("utf-8", "backslashreplace")
+        if sign is not None:
+            data = with_signature(data, sign(data))
+        if tree == EMPTY_TREE:
+            self._objects.write("tree", b"")
+        return self._objects.write("commit", data)
+
+    def raw_commits(self, commits: Sequence[str]) -> Iterator[RawCommit | None]:
+        """Many commits from their own bytes, in order, quickly; None for one that cannot be read."""
+        for oid, data in zip(commits, self._objects.find_many(commits, "commit"), strict=True):
+            yield None if data is None else RawCommit.parse(oid, data)
+
+    def first_parent_ids(self, commit: str) -> list[str]:
+        """The ids of a commit and its chain of first parents, newest first."""
+        return self._git.run("rev-list", "--first-parent", commit, "--").decode("ascii").split()
+
+    def remotes(self) -> tuple[str, ...]:
+        """The names of the repository's remotes."""
+        return tuple(os.fsdecode(self._git.run("remote")).split())
+
+    @property
+    def is_shallow(self) -> bool:
+        """Whether this is a clone whose history was cut off."""
+        return (self.common_dir / "shallow").exists()
 
     # --- trees and blobs -------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from lab_plugin.idea import Idea, PlannedPoint
 from lab_plugin.ledger import CampaignRecord, Ledger, LockRecord, VerdictRecord
 from lab_plugin.repository import Blob, RefChange, Repository
 
@@ -58,7 +59,18 @@ class Desk:
 
     def candidate(self, number: int) -> str:
         tree = self.repository.edit_tree(self.tree, {"train.py": Blob(b"%d" % number)})
-        return self.repository.commit(tree, [self.base], f"idea {number}")
+        idea = Idea(
+            number=number,
+            slug="an-idea",
+            title="An idea",
+            hypothesis="h",
+            strategy="tpe",
+            campaign=1,
+            epoch=1,
+            parent=self.base,
+            points=(PlannedPoint(tree=tree),),
+        )
+        return self.repository.commit(tree, [self.base], idea.message("x"))
 
     def record(
         self, number: int, verdict: str = "reverted", value: float | None = 0.1, **fields: object
@@ -69,7 +81,8 @@ class Desk:
             "at": AT, "number": number, "slug": "an-idea",
             "branch": f"lab/x/ideas/{number:04d}-an-idea", "campaign": 1,
             "epoch": state.lock.epoch if state.lock else 1, "digest": state.lock.digest if state.lock else "",
-            "strategy": "tpe", "hypothesis": "h", "commit": commit, "tree": self.repository.tree_of(commit),
+            "strategy": "tpe", "title": "An idea", "hypothesis": "h",
+            "commit": commit, "tree": self.repository.tree_of(commit),
             "parents": (self.base,), "verdict": verdict, "reason": "r", "value": value,
             "champion_value": state.champion.value if state.champion else None, **fields,
         }  # fmt: skip

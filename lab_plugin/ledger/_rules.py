@@ -1,0 +1,198 @@
+"""What a record must be, given all records before it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from lab_plugin.errors import LedgerError
+from lab_plugin.idea import Idea
+from lab_plugin.ledger._records import CampaignRecord, LockRecord, Record, VerdictRecord
+from lab_plugin.ledger._state import State
+
+_LOSERS = ("crashed", "rejected")
+
+
+class Fault(NamedTuple):
+    """One rule that does not hold.
+
+    Attributes:
+        what: Which, in words.
+        expected: What would be right.
+        found: What is there.
+    """
+
+    what: str
+    expected: str = ""
+    found: str = ""
+
+
+def record_faults(lab: str, state: State, record: Record) -> Iterator[Fault]:
+    """Check a record against the state before it.
+
+    Args:
+        lab: The lab's name.
+        state: All records before it, folded.
+        record: The record.
+    """
+    match record:
+        case LockRecord():
+            yield from _lock_faults(lab, state, record)
+        case CampaignRecord():
+            yield from _campaign_faults(state, record)
+        case VerdictRecord():
+            yield from _verdict_faults(lab, state, record)
+
+
+def proposal_faults(record: VerdictRecord, message: bytes) -> Iterator[Fault]:
+    """Check a verdict against the proposal that its candidate's commit tells of.
+
+    Args:
+        record: The verdict.
+        message: Of the candidate's commit.
+    """
+    try:
+        idea = Idea.from_commit(record.commit, message.decode("utf-8", "replace"))
+    except LedgerError:
+        yield Fault(f"the candidate {record.commit[:12]} holds no proposal that can be read")
+        return
+    same: dict[str, tuple[Any, Any]] = {
+        "number": (idea.number, record.number),
+        "slug": (idea.slug, record.slug),
+        "title": (idea.title, record.title),
+        "hypothesis": (idea.hypothesis, record.hypothesis),
+        "strategy": (idea.strategy, record.strategy),
+        "parents": ((idea.parent,), record.parents),
+        "usd": (idea.usd, record.usd),
+    }
+    for name, (expected, found) in same.items():
+        if expected != found:
+            yield Fault(f"its {name} is not that of the proposal", _shown(expected), _shown(found))
+    # An idea that was left open is taken over by a later campaign.
+    if idea.campaign > record.campaign or idea.epoch > record.epoch:
+        yield Fault(
+            "its idea is from a later campaign or epoch",
+            f"at least campaign {idea.campaign}, epoch {idea.epoch}",
+            f"campaign {record.campaign}, epoch {record.epoch}",
+        )
+    planned = [(point.tree, point.params) for point in idea.points]
+    if (record.tree, record.params) not in planned:
+        yield Fault("its tree and parameters are no point of the proposal", _shown(planned), record.tree)
+    if record.points and [(point.tree, point.params) for point in record.points] != planned:
+        yield Fault("its points are not those of the proposal")
+
+
+def _lock_faults(lab: str, state: State, record: LockRecord) -> Iterator[Fault]:
+    if record.lab != lab:
+        yield Fault(f"it is a lock of the lab {record.lab}", lab, record.lab)
+    following = (state.lock.epoch if state.lock else 0) + 1
+    if record.epoch != following:
+        yield Fault(f"epoch {record.epoch} does not follow the one before", str(following), str(record.epoch))
+    champion = state.champion
+    known = (0, "") if champion is None else (champion.number, champion.commit)
+    if record.champion and (record.champion, record.commit) != known:
+        yield Fault(
+            f"it scores idea {record.champion} as the champion, which was another",
+            f"idea {known[0]}, commit {known[1] or 'none'}",
+            f"idea {record.champion}, commit {record.commit}",
+        )
+    yield from _metric_faults(record.metric, record)
+
+
+def _campaign_faults(state: State, record: CampaignRecord) -> Iterator[Fault]:
+    campaign, number = state.campaign, record.campaign
+    if state.lock is None:
+        yield Fault(f"campaign {number} is {record.event} before the first lock")
+    if record.event == "opened":
+        if number != state.next_campaign:
+            yield Fault("its number does not follow", str(state.next_campaign), str(number))
+        if campaign is not None:
+            yield Fault(f"campaign {number} is opened while campaign {campaign.number} is")
+        return
+    if campaign is None or campaign.number != number:
+        yield Fault(
+            f"campaign {number} is {record.event} but was not open",
+            f"campaign {campaign.number}" if campaign else "no campaign",
+            f"campaign {number}",
+        )
+        return
+    fixed = (campaign.strategy, campaign.fresh, campaign.history_from)
+    if fixed != (record.strategy, record.fresh, record.history_from):
+        yield Fault(f"campaign {number} changes its strategy or its history", _shown(fixed))
+    if record.event == "closed" and record.budget != campaign.budget:
+        yield Fault("it closes with another budget", _shown(dict(campaign.budget)), _shown(record.budget))
+    if record.seconds < campaign.spent.seconds:
+        yield Fault("it lost time", f"at least {campaign.spent.seconds} s", f"{record.seconds} s")
+
+
+def _verdict_faults(lab: str, state: State, record: VerdictRecord) -> Iterator[Fault]:
+    number, lock, campaign = record.number, state.lock, state.campaign
+    if number < 1:
+        yield Fault("the number of an idea is 1 or more", "", str(number))
+    if number in state.ideas:
+        yield Fault(f"idea {number} has a second verdict")
+    branch = f"lab/{lab}/ideas/{number:04d}-{record.slug}"
+    if record.branch != branch:
+        yield Fault(f"idea {number} has another branch than its name says", branch, record.branch)
+    scorer = (lock.epoch, lock.digest) if lock else None
+    if scorer != (record.epoch, record.digest):
+        yield Fault(
+            f"idea {number} was not scored under the lock in force",
+            f"epoch {scorer[0]}, digest {scorer[1]}" if scorer else "no lock",
+            f"epoch {record.epoch}, digest {record.digest}",
+        )
+    if campaign is None or campaign.number != record.campaign:
+        yield Fault(f"idea {number} belongs to campaign {record.campaign}, which was not open")
+    twin = record.duplicate_of
+    if twin is not None and twin != 0 and twin not in state.ideas:
+        yield Fault(f"idea {number} is a duplicate of idea {twin}, which has no verdict before it")
+    if lock is not None:
+        yield from _metric_faults(lock.metric, record)
+    yield from _value_faults(state, record)
+
+
+def _value_faults(state: State, record: VerdictRecord) -> Iterator[Fault]:
+    number, champion = record.number, state.champion
+    if record.verdict in _LOSERS and record.value is not None:
+        yield Fault(f"idea {number} is {record.verdict} and has a value", "none", repr(record.value))
+    if record.verdict == "kept" and record.value is None:
+        yield Fault(f"idea {number} is kept without a value")
+    against = record.champion_value
+    compared = against is not None or record.verdict == "kept"
+    if champion is not None and compared and against != champion.value:
+        yield Fault(
+            f"idea {number} was not compared with the champion of its time, idea {champion.number}",
+            repr(champion.value),
+            repr(against),
+        )
+    yield from _difference_faults(record)
+    sealed = record.holdout.champion_value if record.holdout else None
+    if champion is not None and sealed is not None and sealed != champion.holdout:
+        yield Fault(
+            f"the hold-out of idea {number} was not compared with that of the champion",
+            _shown(champion.holdout),
+            _shown(sealed),
+        )
+
+
+def _difference_faults(record: VerdictRecord) -> Iterator[Fault]:
+    if record.difference is None:
+        return
+    if record.value is None or record.champion_value is None:
+        yield Fault("it has a difference of nothing", "none", repr(record.difference))
+        return
+    # One subtraction of floats is rounded correctly, and so the exact difference as a float.
+    exact = record.value - record.champion_value
+    if record.difference != exact:
+        yield Fault("its difference is not value minus champion", repr(exact), repr(record.difference))
+
+
+def _metric_faults(metric: str, record: LockRecord | VerdictRecord) -> Iterator[Fault]:
+    known = record.metrics.get(metric, record.value)
+    if known != record.value:
+        yield Fault(f"its value is not its metric {metric}", repr(known), repr(record.value))
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 200 else f"{text[:200]}..."

@@ -1,0 +1,6 @@
+"""`lab verify`: is the ledger whole, is an idea what it says, and does it score again what it scored?"""
+
+from lab_plugin.verification._ledger import LabProof, prove_lab, require_proof, verify_ledger
+from lab_plugin.verification._rerun import Rerun, verify_idea
+
+__all__ = ["LabProof", "Rerun", "prove_lab", "require_proof", "verify_idea", "verify_ledger"]
