@@ -1,8 +1,7 @@
-"""`lab show`, `lab diff` and `lab verify`: one idea from close by."""
+"""`lab show` and `lab diff`: one idea from close by."""
 
 from __future__ import annotations
 
-import asyncio
 from typing import Annotated
 
 import typer
@@ -45,31 +44,3 @@ def diff(
         print_json({"number": record.number, "base": base, "commit": record.commit, "diff": patch})
     else:
         print_untrusted(patch)
-
-
-def verify(
-    idea: Annotated[
-        str, typer.Argument(metavar="[IDEA]", help="Score this idea again; without it, check the ledger.")
-    ] = "",
-    lab: LabOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Prove the ledger, or one idea: scored again from git alone, with its epoch's scorer."""
-    from lab_plugin.verification import verify_idea, verify_ledger
-
-    with opened(lab) as this:
-        problems = verify_ledger(this)
-        rerun = asyncio.run(verify_idea(this, idea)) if idea else None
-        count = len(this.ledger.records())
-    ok = not problems and (rerun is None or rerun.equal)
-    if as_json:
-        print_json({"ok": ok, "records": count, "problems": problems, "rerun": rerun and vars(rerun)})
-    else:
-        for problem in problems:
-            print(f"FAIL  {problem}")
-        if not problems:
-            print(f"ok    the ledger: {count} records, every link and ref agrees")
-        if rerun is not None:
-            print(f"{'ok  ' if rerun.equal else 'FAIL'}  idea {rerun.number}: {rerun.explanation}")
-    if not ok:
-        raise typer.Exit(1)

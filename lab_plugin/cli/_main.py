@@ -11,10 +11,13 @@ from typing import Annotated
 import typer
 
 from lab_plugin import __version__
+from lab_plugin.cli._attest import attest
 from lab_plugin.cli._campaign import results, run, status
-from lab_plugin.cli._ideas import diff, show, verify
+from lab_plugin.cli._diagnose import diagnose
+from lab_plugin.cli._ideas import diff, show
 from lab_plugin.cli._setup import check, init, lock
 from lab_plugin.cli._upkeep import clean, merge, sync
+from lab_plugin.cli._verify import verify
 from lab_plugin.errors import LabError
 
 app = typer.Typer(
@@ -26,7 +29,22 @@ app = typer.Typer(
     help="Run attempts at a better number while you sleep, and keep what is really better.",
 )
 
-for command in (init, check, lock, run, status, results, show, diff, verify, sync, merge, clean):
+for command in (
+    init,
+    check,
+    lock,
+    run,
+    status,
+    results,
+    show,
+    diff,
+    diagnose,
+    verify,
+    attest,
+    sync,
+    merge,
+    clean,
+):
     app.command()(command)
 
 

@@ -93,7 +93,7 @@ def lock(
         dirty = this.repository.is_dirty()
     record = done.record
     if as_json:
-        print_json({**record.model_dump(mode="json"), "opened": done.opened, "changes": done.changes})
+        print_json({**record.model_dump(mode="json"), "opened": done.opened, **_told(done)})
         return
     for line in done.changes:
         print(f"  {line}")
@@ -101,14 +101,23 @@ def lock(
     print(f"Epoch {record.epoch} {word}; digest {record.digest[:12]}; sandbox {kind}.")
     what = f"idea {record.champion}" if record.champion else "baseline"
     print(f"The {what} is commit {record.commit[:12]}: {record.metric} {number(record.value)}.")
+    if record.holdout is not None and record.holdout.gap is not None:
+        print(f"On the hold-out: {number(record.holdout.value)}, a gap of {record.holdout.gap:+.6g}.")
+    for line in done.warnings:
+        print(f"warning: {line}")
     if dirty:
         print("The working tree has changes that are not committed: they are no part of the baseline.")
+
+
+def _told(done: Locking) -> dict[str, list[str]]:
+    return {"changes": list(done.changes), "warnings": list(done.warnings)}
 
 
 async def _lock(lab: Lab, reason: str, baseline: str) -> tuple[str, Locking]:
     """Lock in the lab's sandbox; returns its kind too."""
     from lab_plugin.locking import lock_lab
 
+    lab.build_image()
     sandbox = lab.sandbox()
     try:
         await sandbox.probe()

@@ -137,6 +137,11 @@ def _record(outcome: Outcome) -> dict[str, Any]:
         "value": _finite(outcome.value),
         "reason": outcome.reason,
         "params": {name: _finite(value) for name, value in outcome.params.items()},
+        "feedback": outcome.feedback,
+        "stderr": outcome.stderr,
+        "samples": [
+            {"id": sample.id, "score": sample.score, "note": sample.note} for sample in outcome.samples
+        ],
     }
 
 

@@ -43,7 +43,10 @@ def test_from_nothing_to_a_merged_champion(cli: Cli, make_lab: Callable[..., Pat
     assert f"**{kept['verdict']}**" in cli("show", str(kept["number"]), cwd=folder).stdout
     assert "point.json" in cli("diff", "best", cwd=folder).stdout
     assert document(cli("verify", "--json", cwd=folder))["ok"]
-    assert document(cli("verify", "best", "--json", cwd=folder))["rerun"]["equal"]
+    assert document(cli("verify", "best", "--json", cwd=folder))["idea"]["problems"] == []
+    assert document(cli("verify", "best", "--rerun", "--json", cwd=folder))["rerun"]["equal"]
+    cli("attest", "--output", "champion.json", cwd=folder)
+    assert "proved by the ledger" in cli("verify", "champion.json", cwd=folder).stdout
     sync = document(cli("sync", "--json", cwd=folder))
     assert (sync["written"], sync["failed"]) == (0, 0)
 

@@ -101,6 +101,9 @@ print(json.dumps(told))
         "value": None,
         "reason": "r",
         "params": {"lr": 5.2},
+        "feedback": "",
+        "stderr": "",
+        "samples": [],
     }
     assert history[-1]["params"] == {"bad": None}
     assert history[-1]["value"] is None

@@ -1,0 +1,119 @@
+"""The one way by which a proposer learns of a scoring: `[feedback]`, applied to the ledger's records.
+
+What is told is built from what the rule names, and not cut out of what people read: the reason of a scored
+idea may speak of a hold-out, and is never passed on. Texts are what a candidate or a scorer wrote. They are
+data: without control and invisible characters, without secrets, and bounded.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from lab_plugin.details import Details, read_details
+from lab_plugin.lab import Lab
+from lab_plugin.ledger import Point, VerdictRecord
+from lab_plugin.proposers import Outcome, clean_block, clean_line
+from lab_plugin.samples import worst_first
+from lab_plugin.scorer import Sample
+
+NEWEST = 200
+"""Texts and samples are told of that many ideas; numbers and verdicts of all."""
+
+_REASON = 500
+_OWN = 2_000
+_FEEDBACK = 8_000
+
+
+class Feedback:
+    """Applies a lab's `[feedback]`.
+
+    Args:
+        lab: The lab.
+    """
+
+    def __init__(self, lab: Lab) -> None:
+        self._lab = lab
+        self._rule = lab.config.feedback
+        self._public = re.compile("|".join(map(fnmatch.translate, self._rule.public)) or r"(?!)")
+
+    def history(self, records: Iterable[VerdictRecord], epoch: int, after: int) -> Iterator[Outcome]:
+        """What may be told of an epoch, oldest first.
+
+        Args:
+            records: In the order of the ledger.
+            epoch: Scores of other epochs cannot be compared and are left out.
+            after: Ideas up to this number are hidden (a campaign that starts fresh).
+
+        Raises:
+            LedgerError: What a scoring said is missing from the repository.
+        """
+        told = [record for record in records if record.epoch == epoch and record.number > after]
+        for position, record in enumerate(told):
+            yield from self._outcomes(record, texts=position >= len(told) - NEWEST)
+
+    def of(self, record: VerdictRecord) -> list[Outcome]:
+        """What may be told of one verdict: one outcome, or one per point of a batch.
+
+        Raises:
+            LedgerError: What its scoring said is missing from the repository.
+        """
+        return self._outcomes(record, texts=True)
+
+    def _outcomes(self, record: VerdictRecord, *, texts: bool) -> list[Outcome]:
+        details = self._details(record) if texts and record.details else Details()
+        if not record.points:
+            whole = Point(tree=record.tree, params=record.params, value=record.value, reason=record.reason)
+            return [self._outcome(record, whole, record.verdict, details)]
+        return [
+            self._outcome(record, point, record.verdict, details)
+            if point.tree == record.tree
+            else self._outcome(record, point, _word(point.status), Details())
+            for point in record.points
+        ]
+
+    def _outcome(self, record: VerdictRecord, point: Point, verdict: str, details: Details) -> Outcome:
+        rule = self._rule
+        return Outcome(
+            number=record.number,
+            params=point.params,
+            value=point.value if rule.metric else None,
+            verdict=verdict if rule.status else "",
+            title=clean_line(record.title, 200),
+            reason=self._reason(record, point) if rule.status else "",
+            feedback=details.feedback,
+            stderr=details.stderr,
+            samples=details.samples,
+        )
+
+    def _reason(self, record: VerdictRecord, point: Point) -> str:
+        twin = "" if record.duplicate_of is None else f"duplicate of idea {record.duplicate_of}; "
+        if not record.sandbox and record.duplicate_of is None and not record.points:
+            # Nothing ran: these are the proposer's own words, or the host's about its edit.
+            return clean_block(self._lab.redactor.text(record.reason), _OWN)
+        if point.value is None:
+            # The first line is the host's own; what follows is the end of a program's stderr.
+            first = (point.reason or record.reason).partition("\n")[0]
+            return clean_line(self._lab.redactor.text(first), _REASON)
+        if not self._rule.metric or record.champion_value is None:
+            return twin
+        return f"{twin}{point.value:.6g}, and the champion {record.champion_value:.6g}"
+
+    def _details(self, record: VerdictRecord) -> Details:
+        rule, redact = self._rule, self._lab.redactor.text
+        wanted = rule.samples == "public"
+        found = read_details(self._lab.repository, record.details, samples=wanted, only=self._public.match)
+        stderr = clean_block(redact(found.stderr), rule.stderr_bytes) if rule.stderr == "tail" else ""
+        feedback = clean_block(redact(found.feedback), _FEEDBACK) if rule.scorer_feedback else ""
+        return Details(self._samples(found.samples), feedback, stderr)
+
+    def _samples(self, samples: Iterable[Sample]) -> tuple[Sample, ...]:
+        shown = worst_first(samples, self._lab.config)[: self._rule.worst]
+        redact = self._lab.redactor.text
+        return tuple(replace(sample, note=clean_line(redact(sample.note), _REASON)) for sample in shown)
+
+
+def _word(status: str) -> str:
+    return "reverted" if status == "scored" else status
