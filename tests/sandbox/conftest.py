@@ -1,13 +1,15 @@
 import asyncio
 import uuid
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from lab_plugin.sandbox import Job, Limits, Sandbox, open_sandbox
+from lab_plugin.sandbox import DockerSandbox, Job, Limits, Sandbox, open_sandbox
+from tests.sandbox import docker_engine
 
 LIMITS = Limits(wall_seconds=60, memory_bytes=512 << 20, disk_bytes=64 << 20, processes=64)
 
@@ -64,8 +66,33 @@ def bench(tmp_path: Path) -> Bench:
     return Bench(tmp_path)
 
 
-@pytest.fixture(scope="session", params=["bubblewrap", "process"])
+@pytest.fixture(scope="session")
+def engine() -> Iterator[str]:
+    """A Docker engine with the tests' image; without one, tests skip, or fail where it is demanded."""
+    with ExitStack() as stack:
+        try:
+            host = stack.enter_context(docker_engine.engine())
+        except docker_engine.NoEngine as missing:
+            docker_engine.give_up(missing)
+        docker_engine.make_image(host)
+        monkeypatch = stack.enter_context(pytest.MonkeyPatch.context())
+        monkeypatch.setenv("DOCKER_HOST", host)
+        yield host
+
+
+@pytest.fixture(scope="session")
+def docker_sandbox(engine: str) -> Iterator[DockerSandbox]:
+    opened = DockerSandbox(image=docker_engine.IMAGE)
+    yield opened
+    asyncio.run(opened.close())
+    assert docker_engine.containers(engine) == []
+
+
+@pytest.fixture(scope="session", params=["bubblewrap", "process", "docker"])
 def sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
+    if request.param == "docker":
+        yield request.getfixturevalue("docker_sandbox")
+        return
     opened = open_sandbox(request.param)
     yield opened
     asyncio.run(opened.close())
@@ -76,3 +103,17 @@ def bubblewrap() -> Iterator[Sandbox]:
     opened = open_sandbox("bubblewrap")
     yield opened
     asyncio.run(opened.close())
+
+
+@pytest.fixture(scope="session", params=["bubblewrap", "process"])
+def launched(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
+    """Each kind whose jobs the launcher runs."""
+    opened = open_sandbox(request.param)
+    yield opened
+    asyncio.run(opened.close())
+
+
+@pytest.fixture(scope="session", params=["bubblewrap", "docker"])
+def contained(request: pytest.FixtureRequest) -> Sandbox:
+    """Each kind that is made for hostile programs."""
+    return request.getfixturevalue("docker_sandbox" if request.param == "docker" else "bubblewrap")

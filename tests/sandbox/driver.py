@@ -1,6 +1,7 @@
 """Runs one job that never ends, for tests that kill this process or its helpers."""
 
 import asyncio
+import os
 import sys
 from pathlib import Path
 
@@ -21,7 +22,7 @@ def job(folder: Path, name: str, code: str) -> Job:
 
 
 async def main(kind: str, folder: Path, code: str) -> None:
-    sandbox = open_sandbox(kind)
+    sandbox = open_sandbox(kind, image=os.environ.get("TEST_IMAGE"))
     try:
         execution = await sandbox.run(job(folder, "endless", code))
         print(execution.status, flush=True)

@@ -44,15 +44,15 @@ time.sleep(0.2)
 """
 
 
-async def test_nothing_is_left_behind(bubblewrap, bench):
-    await bubblewrap.run(bench.python("pass"))
+async def test_nothing_is_left_behind(contained, bench):
+    await contained.run(bench.python("pass"))
     before = host()
-    execution = await bubblewrap.run(bench.python(STAY.format(marker=bench.marker)))
+    execution = await contained.run(bench.python(STAY.format(marker=bench.marker)))
     assert execution.status == "ok", execution.stderr.read_text()
     assert not bench.alive()
     assert host() == before
     assert not list(Path("/tmp").glob(f"*{bench.marker}*"))
-    found = await bubblewrap.run(bench.python("import os; print(os.listdir('/tmp'), os.listdir('/dev/shm'))"))
+    found = await contained.run(bench.python("import os; print(os.listdir('/tmp'), os.listdir('/dev/shm'))"))
     assert bench.marker not in found.stdout.read_text()
 
 
@@ -98,12 +98,12 @@ time.sleep(99)
 
 
 @pytest.mark.parametrize("code", BOMBS.values(), ids=BOMBS)
-async def test_a_bomb_of_processes_ends_and_spoils_nothing(sandbox, bench, code):
+async def test_a_bomb_of_processes_ends_and_spoils_nothing(launched, bench, code):
     limits = {"wall_seconds": 1.0, "processes": 30}
-    execution = await sandbox.run(bench.python(f"'{bench.marker}'\n{code}", limits=limits))
+    execution = await launched.run(bench.python(f"'{bench.marker}'\n{code}", limits=limits))
     assert execution.status == "timeout", (execution.reason, execution.stderr.read_text())
     assert not bench.alive()
-    assert (await sandbox.run(bench.python("pass", limits={"processes": 4}))).status == "ok"
+    assert (await launched.run(bench.python("pass", limits={"processes": 4}))).status == "ok"
 
 
 HOARDS = {
@@ -158,19 +158,36 @@ async def test_memory_in_any_form_is_bounded(bubblewrap, bench, code):
     assert (await bubblewrap.run(bench.python("print('next')"))).stdout.read_text() == "next\n"
 
 
-async def test_a_storage_full_of_empty_files_is_bounded(bubblewrap, bench):
+async def test_containers_hold_every_bomb_and_hoard_at_once(docker_sandbox, bench):
+    """At once, since each container costs its start."""
+    bomb = {"wall_seconds": 1.0, "processes": 30}
+    hoard = {"wall_seconds": 60.0, "memory_bytes": 128 << 20, "disk_bytes": 1 << 30}
+    marked = f"'{bench.marker}'\n"
+    bombs = [bench.python(marked + code, limits=bomb) for code in BOMBS.values()]
+    hoards = [bench.python(marked + code, limits=hoard) for code in HOARDS.values()]
+    executions = await asyncio.gather(*map(docker_sandbox.run, [*bombs, *hoards]))
+    assert not bench.alive()
+    for execution in executions[: len(bombs)]:
+        assert execution.status == "timeout", (execution.reason, execution.stderr.read_text())
+    for name, execution in zip(HOARDS, executions[len(bombs) :], strict=True):
+        assert execution.status == "memory" or name == "pipes", execution.reason
+        assert execution.peak_bytes <= 128 << 20
+    assert (await docker_sandbox.run(bench.python("pass", limits={"processes": 4}))).status == "ok"
+
+
+async def test_a_storage_full_of_empty_files_is_bounded(contained, bench):
     code = (
         "import os\nos.chdir('/tmp')\nn = 0\ntry:\n"
         "    while True: os.close(os.open(str(n), os.O_CREAT | os.O_WRONLY)); n += 1\n"
         "except OSError as error: print(n, error.errno)"
     )
-    execution = await bubblewrap.run(bench.python(code, limits={"disk_bytes": 1 << 20}))
+    execution = await contained.run(bench.python(code, limits={"disk_bytes": 1 << 20}))
     if execution.status == "ok":
         count, number = map(int, execution.stdout.read_text().split())
         assert number == 28
         assert count <= 65_536
     assert execution.status in ("ok", "memory", "output")
-    assert (await bubblewrap.run(bench.python("pass"))).status == "ok"
+    assert (await contained.run(bench.python("pass"))).status == "ok"
 
 
 @pytest.mark.parametrize("hide", ["unlink", "chmod"])
@@ -231,15 +248,15 @@ print(json.dumps(done))
 """
 
 
-async def test_proc_devices_and_privileges_lead_nowhere(bubblewrap, bench):
-    execution = await bubblewrap.run(bench.python(REACH))
+async def test_proc_devices_and_privileges_lead_nowhere(contained, bench):
+    execution = await contained.run(bench.python(REACH))
     assert execution.status == "ok", (execution.reason, execution.stderr.read_text())
     assert json.loads(execution.stdout.read_text()) == []
 
 
-async def test_killing_everybody_kills_only_itself(bubblewrap, bench):
+async def test_killing_everybody_kills_only_itself(contained, bench):
     code = "import os, time\nos.fork()\nos.kill(-1, 9)\nos.kill(os.getpid(), 9)"
-    execution = await bubblewrap.run(bench.python(code))
+    execution = await contained.run(bench.python(code))
     assert (execution.status, execution.signal) == ("failed", signal.SIGKILL)
 
 

@@ -96,7 +96,8 @@ async def test_inputs_directory_and_interpreter(sandbox, bench):
         "import tempfile; tempfile.TemporaryFile().write(b'x')"
     )
     execution = await sandbox.run(bench.python(code, directory="lab", inputs={"LAB_DATA": data}))
-    assert execution.stdout.read_text() == f"1,2 ['here'] {sys.prefix}\n", execution.stderr.read_text()
+    prefix = sys.base_prefix if sandbox.kind == "docker" else sys.prefix
+    assert execution.stdout.read_text() == f"1,2 ['here'] {prefix}\n", execution.stderr.read_text()
 
 
 @pytest.mark.parametrize(

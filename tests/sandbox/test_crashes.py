@@ -39,10 +39,11 @@ def wait_until(reached, seconds: float = 30) -> None:
 
 
 def groups(spawner: int) -> list[str]:
+    # Groups of others come and go meanwhile; a walk passes over what is gone.
     return [
-        str(path)
-        for path in Path("/sys/fs/cgroup").rglob("prefect-lab/*")
-        if path.name.startswith(f"{spawner}-")
+        folder
+        for folder, _, _ in os.walk("/sys/fs/cgroup")
+        if Path(folder).parent.name == "prefect-lab" and Path(folder).name.startswith(f"{spawner}-")
     ]
 
 

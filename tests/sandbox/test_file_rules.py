@@ -85,7 +85,7 @@ async def attack(sandbox, bench, path: str, rules) -> list[str]:
 
 @pytest.mark.parametrize("rule", ["ro", "hidden"])
 @pytest.mark.parametrize("path", ["rw/keep.txt", "rw/a/b/keep.txt", "rw/a/keep"])
-async def test_what_is_kept_in_a_writable_folder_stays_where_it_is(bubblewrap, bench, rule, path):
+async def test_what_is_kept_in_a_writable_folder_stays_where_it_is(contained, bench, rule, path):
     tree(bench, rw__one="1", rw__a__two="2", rw__a__b__three="3", rw__other__four="4")
     if path.endswith(".txt"):
         (bench.workspace / path).write_text("kept")
@@ -95,19 +95,19 @@ async def test_what_is_kept_in_a_writable_folder_stays_where_it_is(bubblewrap, b
     kept = bench.workspace / path
     inside = kept if kept.is_file() else kept / "inner"
     before = kept.stat().st_ino, inside.stat().st_uid
-    assert await attack(bubblewrap, bench, path, {"rw": "rw", path: rule}) == []
+    assert await attack(contained, bench, path, {"rw": "rw", path: rule}) == []
     assert inside.read_text() == "kept"
     assert (kept.stat().st_ino, inside.stat().st_uid) == before
 
 
-async def test_the_attack_works_where_nothing_is_kept(bubblewrap, bench):
+async def test_the_attack_works_where_nothing_is_kept(contained, bench):
     tree(bench, rw__a__b__keep="kept")
-    done = await attack(bubblewrap, bench, "rw/a/b/keep", {"rw": "rw"})
+    done = await attack(contained, bench, "rw/a/b/keep", {"rw": "rw"})
     assert set(done) >= {"write", "truncate", "link", "exchange", "replace", "move", "move above"}
     assert "keep" not in str(snapshot(bench.workspace))
 
 
-async def test_what_is_hidden_cannot_be_read_or_listed(bubblewrap, bench):
+async def test_what_is_hidden_cannot_be_read_or_listed(contained, bench):
     tree(bench, secret__answers="42", rw__note="42", train="x", rw__open="7", secret__shown__plain="seen")
     code = (
         "import os\n"
@@ -120,14 +120,14 @@ async def test_what_is_hidden_cannot_be_read_or_listed(bubblewrap, bench):
         "os.makedirs('secret/new')"
     )
     rules = {"secret": "hidden", "rw": "rw", "rw/note": "hidden", "secret/shown": "ro"}
-    execution = await bubblewrap.run(bench.python(code, files=rules))
+    execution = await contained.run(bench.python(code, files=rules))
     assert execution.status == "failed"
     assert execution.stdout.read_text() == "['shown'] ['plain'] seen\n'' 7 0\n"
     assert "Read-only file system" in execution.stderr.read_text()
     assert (bench.workspace / "secret" / "answers").read_text() == "42"
 
 
-async def test_the_longest_match_holds(bubblewrap, bench):
+async def test_the_longest_match_holds(contained, bench):
     tree(bench, a__b__c__d="", a__one="", a__b__two="", a__b__c__three="", root="")
     code = (
         "import os\n"
@@ -138,7 +138,7 @@ async def test_the_longest_match_holds(bubblewrap, bench):
         "open('a/b/c/new', 'w')"
     )
     rules = {"a": "rw", "a/b": "ro", "a/b/c": "rw", "a/b/c/d": "ro"}
-    execution = await bubblewrap.run(bench.python(code, files=rules))
+    execution = await contained.run(bench.python(code, files=rules))
     assert execution.status == "ok", execution.stderr.read_text()
     changed = {str(p.relative_to(bench.workspace)) for p in bench.workspace.rglob("*") if p.is_file()} - {
         path for path, (_, text) in snapshot(bench.workspace).items() if text != "x"
@@ -148,7 +148,7 @@ async def test_the_longest_match_holds(bubblewrap, bench):
     assert "disk_quota" not in execution.guarantees
 
 
-async def test_the_whole_workspace_may_be_writable_but_for_a_part(bubblewrap, bench):
+async def test_the_whole_workspace_may_be_writable_but_for_a_part(contained, bench):
     tree(bench, deep__er__kept="kept", deep__free="old")
     code = (
         "import os\n"
@@ -157,7 +157,7 @@ async def test_the_whole_workspace_may_be_writable_but_for_a_part(bubblewrap, be
         "    try: act()\n"
         "    except OSError as error: print(error.errno)"
     )
-    execution = await bubblewrap.run(bench.python(code, files={".": "rw", "deep/er/kept": "ro"}))
+    execution = await contained.run(bench.python(code, files={".": "rw", "deep/er/kept": "ro"}))
     assert execution.stdout.read_text() == "16\n30\n", execution.stderr.read_text()
     assert (bench.workspace / "deep" / "free").read_text() == "new"
     assert not (bench.workspace / "train.py").exists()
@@ -165,7 +165,7 @@ async def test_the_whole_workspace_may_be_writable_but_for_a_part(bubblewrap, be
 
 
 @pytest.mark.parametrize("rule", ["rw", "ro", "hidden"])
-async def test_a_rule_for_nothing_or_for_a_link_is_refused(bubblewrap, bench, rule):
+async def test_a_rule_for_nothing_or_for_a_link_is_refused(contained, bench, rule):
     outside = bench.folder / "outside"
     outside.mkdir()
     (outside / "file").write_text("kept")
@@ -173,26 +173,26 @@ async def test_a_rule_for_nothing_or_for_a_link_is_refused(bubblewrap, bench, ru
     (bench.workspace / "file").symlink_to(outside / "file")
     for path in ("missing", "file", "folder", "folder/file", "train.py/x"):
         with pytest.raises(SandboxError, match=path):
-            await bubblewrap.run(bench.python("pass", files={path: rule}))
+            await contained.run(bench.python("pass", files={path: rule}))
     os.mkfifo(bench.workspace / "fifo")
     with pytest.raises(SandboxError, match="neither a file nor a folder"):
-        await bubblewrap.run(bench.python("pass", files={"fifo": rule}))
+        await contained.run(bench.python("pass", files={"fifo": rule}))
     assert (outside / "file").stat().st_uid == os.getuid()
 
 
-async def test_hard_links_that_lead_round_a_rule_are_refused(bubblewrap, bench):
+async def test_hard_links_that_lead_round_a_rule_are_refused(contained, bench):
     tree(bench, rw__kept="kept", plain="x")
     (bench.workspace / "rw" / "twin").hardlink_to(bench.workspace / "rw" / "kept")
     for rule in ("ro", "hidden"):
         with pytest.raises(SandboxError, match="2 hard links"):
-            await bubblewrap.run(bench.python("pass", files={"rw": "rw", "rw/kept": rule}))
+            await contained.run(bench.python("pass", files={"rw": "rw", "rw/kept": rule}))
 
 
-async def test_a_replacement_from_outside_is_no_success(bubblewrap, bench):
+async def test_a_replacement_from_outside_is_no_success(contained, bench):
     tree(bench, rw__kept="kept")
     code = "import os, time\nopen('rw/ready', 'w')\nwhile not os.path.exists('rw/go'): time.sleep(0.01)"
     job = bench.python(code, files={"rw": "rw", "rw/kept": "ro"})
-    running = asyncio.create_task(bubblewrap.run(job))
+    running = asyncio.create_task(contained.run(job))
     while not (bench.workspace / "rw" / "ready").exists():
         await asyncio.sleep(0.01)
     (bench.workspace / "rw" / "kept").rename(bench.workspace / "rw" / "was")
@@ -246,7 +246,7 @@ def way_out(bench):
     server.close()
 
 
-async def test_the_way_to_the_network_is_a_socket_of_the_host(bubblewrap, bench, way_out):
+async def test_the_way_to_the_network_is_a_socket_of_the_host(contained, bench, way_out):
     def answer() -> None:
         with way_out.accept()[0] as client:
             said = client.recv(4096).split(b"\r\n")[0]
@@ -265,15 +265,15 @@ async def test_the_way_to_the_network_is_a_socket_of_the_host(bubblewrap, bench,
     )
     path = Path(way_out.getsockname())
     answering = asyncio.create_task(asyncio.to_thread(answer))
-    execution = await bubblewrap.run(bench.python(code, network_socket=path))
+    execution = await contained.run(bench.python(code, network_socket=path))
     assert execution.stdout.read_text() == "GET http://example.com/x HTTP/1.1\n", execution.stderr.read_text()
     await answering
     assert (execution.status, execution.exit_code) == ("failed", 7)
     assert "network_none" not in execution.guarantees
-    assert (await bubblewrap.run(bench.python("pass"))).guarantees.count("network_none") == 1
+    assert (await contained.run(bench.python("pass"))).guarantees.count("network_none") == 1
 
 
-async def test_what_is_no_way_out_is_refused(bubblewrap, bench, way_out):
+async def test_what_is_no_way_out_is_refused(contained, bench, way_out):
     plain = bench.folder / "plain"
     plain.write_text("")
     for path, message in (
@@ -282,11 +282,11 @@ async def test_what_is_no_way_out_is_refused(bubblewrap, bench, way_out):
         (Path("/no"), "cannot be"),
     ):
         with pytest.raises(SandboxError, match=message):
-            await bubblewrap.run(bench.python("pass", network_socket=path))
-    if "user_split" in bubblewrap.guarantees:
+            await contained.run(bench.python("pass", network_socket=path))
+    if "user_split" in contained.guarantees:
         Path(way_out.getsockname()).chmod(0o600)
         with pytest.raises(SandboxError, match="cannot be connected to"):
-            await bubblewrap.run(bench.python("pass", network_socket=Path(way_out.getsockname())))
+            await contained.run(bench.python("pass", network_socket=Path(way_out.getsockname())))
 
 
 PARTS = st.lists(st.sampled_from("abc"), min_size=1, max_size=4).map("/".join)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,7 +19,6 @@ from lab_plugin.sandbox import (
     ProcessSandbox,
     Sandbox,
     attempt_breaches,
-    open_sandbox,
 )
 from tests.campaign.conftest import lock
 
@@ -39,16 +38,9 @@ class Boaster(ProcessSandbox):
         self.guarantees = frozenset(GUARANTEES)
 
 
-@pytest.fixture(params=["bubblewrap", "process"])
-async def sandbox(request: pytest.FixtureRequest) -> AsyncIterator[Sandbox]:
-    one = open_sandbox(request.param)
-    yield one
-    await one.close()
-
-
-async def test_what_is_claimed_withstands(sandbox: Sandbox) -> None:
-    attempts = await attempt_breaches(sandbox)
-    assert {attempt.guarantee for attempt in attempts} == sandbox.guarantees
+async def test_what_is_claimed_withstands(launched: Sandbox) -> None:
+    attempts = await attempt_breaches(launched)
+    assert {attempt.guarantee for attempt in attempts} == launched.guarantees
     assert [attempt for attempt in attempts if not attempt.held] == []
 
 

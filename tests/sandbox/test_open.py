@@ -11,7 +11,8 @@ from lab_plugin.sandbox import BubblewrapSandbox, ProcessSandbox, open_sandbox, 
 def test_auto_is_bubblewrap_and_never_process(monkeypatch, tmp_path):
     assert isinstance(open_sandbox("auto"), BubblewrapSandbox)
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(SandboxUnavailable):
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/engine.sock")
+    with pytest.raises(SandboxUnavailable, match="bubblewrap is not installed; docker: the engine cannot"):
         open_sandbox("auto")
     assert isinstance(open_sandbox("process"), ProcessSandbox)
 
@@ -19,7 +20,7 @@ def test_auto_is_bubblewrap_and_never_process(monkeypatch, tmp_path):
 def test_an_unknown_kind_lists_the_known_ones():
     with pytest.raises(SandboxError) as caught:
         open_sandbox("jail")
-    assert "auto, bubblewrap, process" in caught.value.remedy
+    assert "auto, bubblewrap, docker, process" in caught.value.remedy
 
 
 def test_only_process_carries_the_warning():

@@ -77,7 +77,7 @@ asyncio.run(main(sys.argv[1], Path(sys.argv[2])))
 """
 
 
-def _interpreter() -> str:
+def interpreter() -> str:
     """A Python that an ordinary user may start."""
     for python in (sys.executable, "/usr/bin/python3"):
         if os.getuid() != 0:
@@ -112,7 +112,7 @@ def open_folder() -> Iterator[Path]:
 def test_an_ordinary_user(kind, open_folder):
     drop = {"user": NOBODY, "group": NOBODY, "extra_groups": []} if os.getuid() == 0 else {}
     run = subprocess.run(
-        [_interpreter(), "-c", SCRIPT, kind, str(open_folder / "own")],
+        [interpreter(), "-c", SCRIPT, kind, str(open_folder / "own")],
         env={"PYTHONPATH": str(open_folder), "PATH": "/usr/bin:/bin", "HOME": str(open_folder / "own")},
         cwd="/",
         capture_output=True,

@@ -1,0 +1,152 @@
+"""kill -9 of every process that a fork of a warm interpreter hangs on: nothing stays alive."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from lab_plugin.sandbox import BubblewrapSandbox
+
+DRIVER = Path(__file__).with_name("warm_driver.py")
+ENDLESS = """
+import os, signal, time
+signal.signal(15, signal.SIG_IGN)
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        os.execvp("sh", ["sh", "-c", "sleep 1000; : {marker}"])
+    os._exit(0)
+time.sleep(1000)
+"""
+
+
+def children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def below(pid: int) -> list[int]:
+    found = [pid]
+    for each in found:
+        try:
+            found += children(each)
+        except OSError:
+            continue
+    return found[1:]
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def wait_until(reached, seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not reached():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+class Running:
+    """A driver in the middle of its job."""
+
+    def __init__(self, bench) -> None:
+        (bench.workspace / "endless.py").write_text(ENDLESS.format(marker=bench.marker))
+        (bench.workspace / "short.py").write_text("print(1)")
+        self.bench = bench
+        self.driver = subprocess.Popen(
+            [sys.executable, DRIVER, bench.folder], stdout=subprocess.PIPE, text=True
+        )
+        try:
+            wait_until(lambda: any(line.startswith("sh -c sleep") for line in bench.alive()))
+            self._find()
+        except BaseException:
+            self.driver.kill()
+            raise
+
+    def _find(self) -> None:
+        (self.spawner,) = children(self.driver.pid)
+        # In the order of their birth: the interpreter's, the job's, and one that stands by.
+        wait_until(lambda: len(children(self.spawner)) == 3)
+        keeper, self.supervisor, _ = children(self.spawner)
+        (monitor,) = children(keeper)
+        (inside,) = children(monitor)
+        (interpreter,) = children(inside)
+        wait_until(lambda: len(children(interpreter)) == 2)
+        warden, _ = children(interpreter)
+        (init,) = children(warden)
+        self.all = below(self.driver.pid)
+        self.named = {
+            "spawner": self.spawner,
+            "supervisor": self.supervisor,
+            "keeper": keeper,
+            "monitor": monitor,
+            "inside": inside,
+            "interpreter": interpreter,
+            "warden": warden,
+            "init": init,
+        }
+
+
+@pytest.fixture
+def running(bench):
+    found = Running(bench)
+    yield found
+    found.driver.kill()
+    found.driver.wait()
+
+
+@pytest.mark.parametrize(
+    "name", ["supervisor", "keeper", "monitor", "inside", "interpreter", "warden", "init"]
+)
+def test_kill_9_of_one_ends_the_job_before_the_caller_hears_of_it(running, name):
+    os.kill(running.named[name], signal.SIGKILL)
+    assert running.driver.stdout.readline() == "SandboxUnavailable\n"
+    assert not running.bench.alive()
+    assert running.driver.stdout.readline() == "ok True\n"
+    assert running.driver.wait() == 0
+    wait_until(lambda: not any(is_alive(pid) for pid in running.all))
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        (),
+        ("spawner",),
+        ("supervisor", "keeper"),
+        ("spawner", "supervisor", "keeper", "monitor", "warden"),
+    ],
+)
+def test_kill_9_of_the_caller_and_what_is_around_it_leaves_nothing(running, others):
+    killed = [running.driver.pid, *(running.named[name] for name in others)]
+    for pid in killed:
+        os.kill(pid, signal.SIGSTOP)
+    for pid in killed:
+        # The end of one may have been the end of another.
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    running.driver.wait()
+    wait_until(lambda: not running.bench.alive())
+    wait_until(lambda: not any(is_alive(pid) for pid in running.all))
+
+
+async def test_an_interpreter_that_was_killed_between_jobs_is_started_again(bench):
+    (bench.workspace / "short.py").write_text("print(1)")
+    sandbox = BubblewrapSandbox()
+    before = set(below(os.getpid()))
+    for _ in range(3):
+        execution = await sandbox.run(bench.job("python", "short.py", warm=("json",)))
+        assert (execution.status, execution.warm) == ("ok", True)
+        for pid in set(below(os.getpid())) - before:
+            path = Path(f"/proc/{pid}/cmdline")
+            if path.exists() and path.read_bytes().startswith(b"python"):
+                os.kill(pid, signal.SIGKILL)
+                wait_until(lambda pid=pid: not is_alive(pid))
+    await sandbox.close()
+    assert not any(is_alive(pid) for pid in set(below(os.getpid())) - before)
