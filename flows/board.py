@@ -24,6 +24,7 @@ from prefect.exceptions import PrefectException
 
 from lab_plugin.campaign import Campaign
 from lab_plugin.events import Event, IdeaDecided
+from lab_plugin.gap import gap_table, gaps
 from lab_plugin.ledger import VerdictRecord
 from lab_plugin.report import idea_name, results_rows
 
@@ -76,6 +77,8 @@ class Board:
         self._line = f"best {event.champion:.6g}, {event.iterations} ideas, {rate:.0%} kept"
         if event.record.verdict == "kept":
             self._logger.info("%s: kept, %s", idea_name(event.record), event.record.reason)
+        if event.record.holdout is not None:
+            self._gaps()
         if event.record.flow_run:
             self._iteration(event.record, event.report)
         now = time.monotonic()
@@ -105,6 +108,13 @@ class Board:
         if rows:
             shown = f" (the newest {_TABLE_ROWS} shown)" if len(rows) == _TABLE_ROWS else ""
             self._put("results", "table", json.dumps(rows), f"{self._line}{shown}")
+
+    def _gaps(self) -> None:
+        lab = self._campaign.lab
+        lock, records = lab.ledger.state().lock, lab.ledger.records()
+        if lock is not None:
+            rows = gaps((entry.record for entry in records), lock.epoch)
+            self._put("holdout", "markdown", gap_table(rows, lock.metric), "The gap to the hold-out")
 
     def _progress(self) -> None:
         self._put("progress", "progress", round(100 * self._campaign.share_spent(), 1), self._line)

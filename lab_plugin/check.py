@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import importlib.metadata
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from lab_plugin import __version__
 from lab_plugin.config import check_committed
-from lab_plugin.errors import LabError, SandboxError
+from lab_plugin.errors import LabError, LockError, SandboxError
+from lab_plugin.holdout import find_overlaps
 from lab_plugin.lab import Lab
-from lab_plugin.locking import probe_baseline
+from lab_plugin.locking import probe_baseline, probe_holdout
 from lab_plugin.sandbox import Sandbox, attempt_breaches, warning
 
 _TOLD_VERSIONS = ("prefect", "mlflow", "optuna", "fastapi")
@@ -44,6 +47,7 @@ async def run_checks(path: Path | None) -> list[Finding]:
     try:
         findings.append(Finding("lab.toml", True, str(lab.config.source)))
         findings.append(await _probe("git", lambda: _git(lab)))
+        findings.append(await _probe("signing", lambda: _signing(lab)))
         findings += await _programs(lab)
         findings.append(await _probe("lock", lambda: _lock(lab)))
         findings.append(await _probe("MLflow", lambda: _mlflow(lab)))
@@ -65,6 +69,12 @@ def _versions() -> Finding:
     return Finding("versions", True, f"prefect-lab {__version__}, {told}")
 
 
+async def _signing(lab: Lab) -> str:
+    if lab.ledger.require_signing():
+        return "records of the ledger are signed, as your git signs commits"
+    return "records of the ledger are not signed, as commit.gpgSign is not set"
+
+
 async def _git(lab: Lab) -> str:
     commit = lab.repository.head()
     lab.require_branches()
@@ -77,6 +87,7 @@ async def _git(lab: Lab) -> str:
 async def _programs(lab: Lab) -> list[Finding]:
     """The sandbox, and inside it the candidate on HEAD and the scorer on what it leaves."""
     try:
+        lab.build_image()
         sandbox = lab.sandbox()
     except LabError as error:
         return [Finding("sandbox", False, error.message, error.remedy)]
@@ -84,7 +95,10 @@ async def _programs(lab: Lab) -> list[Finding]:
         found = await _probe("sandbox", lambda: _sandbox(sandbox))
         if not found.ok:
             return [found]
-        findings = [found, await _probe("guarantees", lambda: _guarantees(sandbox))]
+        findings = [found, await _probe("guarantees", lambda: _guarantees(lab, sandbox))]
+        findings += await _services(lab)
+        if not all(finding.ok for finding in findings[2:]):
+            return findings
         try:
             rescoring = await probe_baseline(lab, sandbox, lab.repository.head())
         except LabError as error:
@@ -98,12 +112,35 @@ async def _programs(lab: Lab) -> list[Finding]:
     candidate = Finding("candidate", True, f"runs in {execution.wall_seconds:.2f} s and leaves its outputs")
     if score.value is None:
         remedy = f"The scorer must write {lab.config.scorer.metric!r} to $LAB_SCORECARD."
+        if lab.config.scorer.contract == "tests":
+            remedy = "Mend the tests; exactly those that are collected must run to their end."
         return [*findings, candidate, Finding("scorer", False, score.reason, remedy)]
+    sealed = await _holdout(lab)
     return [
         *findings,
         candidate,
         Finding("scorer", True, f"{lab.config.scorer.metric} {score.value:.6g} on HEAD"),
+        *sealed,
     ]
+
+
+async def _holdout(lab: Lab) -> list[Finding]:
+    """The hold-out on HEAD, without its number, and what of it is public."""
+    if lab.config.scorer.holdout is None:
+        return []
+
+    async def attempt() -> str:
+        sandbox = lab.sandbox()
+        try:
+            score = await probe_holdout(lab, sandbox, lab.repository.head())
+        finally:
+            await sandbox.close()
+        if score is None or score.value is None:
+            why = score.reason if score else "there is none"
+            raise LockError(f"it has no score on HEAD: {why}", "Mend [scorer.holdout] or the candidate.")
+        return "; ".join(("scores HEAD", *(f"warning: {line}" for line in find_overlaps(lab))))
+
+    return [await _probe("hold-out", attempt)]
 
 
 async def _sandbox(sandbox: Sandbox) -> str:
@@ -112,9 +149,17 @@ async def _sandbox(sandbox: Sandbox) -> str:
     return f"{sandbox.kind} ({', '.join(sorted(sandbox.guarantees))}){'; ' + caution if caution else ''}"
 
 
-async def _guarantees(sandbox: Sandbox) -> str:
+async def _guarantees(lab: Lab, sandbox: Sandbox) -> str:
     """Try to break what the sandbox guarantees."""
-    attempts = await attempt_breaches(sandbox)
+    if lab.config.services:
+        # They have no part in it, and some would be started afresh for each attempt.
+        bare = lab.sandbox(serves=False)
+        try:
+            attempts = await attempt_breaches(bare)
+        finally:
+            await bare.close()
+    else:
+        attempts = await attempt_breaches(sandbox)
     if broken := [attempt for attempt in attempts if not attempt.held]:
         told = "; ".join(f"{attempt.guarantee}: {attempt.detail}" for attempt in broken)
         raise SandboxError(
@@ -122,6 +167,21 @@ async def _guarantees(sandbox: Sandbox) -> str:
             "Do not run programs that you do not trust here; another [sandbox] kind may hold.",
         )
     return f"withstood an attempt each: {', '.join(attempt.guarantee for attempt in attempts) or 'none'}"
+
+
+async def _services(lab: Lab) -> list[Finding]:
+    """Start each service, wait until it is ready, and end it."""
+    services = lab.services()
+    if services is None:
+        return []
+
+    async def attempt(name: str) -> str:
+        began = time.monotonic()
+        await services.try_out(name)
+        port = lab.config.services[name].port
+        return f"ready on 127.0.0.1:{port}, and ended again, in {time.monotonic() - began:.2f} s"
+
+    return [await _probe(f"service {name}", partial(attempt, name)) for name in lab.config.services]
 
 
 async def _lock(lab: Lab) -> str:

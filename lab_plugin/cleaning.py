@@ -8,9 +8,10 @@ from pathlib import Path
 
 from lab_plugin.lab import Lab
 from lab_plugin.repository import Lease, RefChange
-from lab_plugin.scratch import sweep_scratch
+from lab_plugin.scorer import remove_unused
+from lab_plugin.scratch import short_parent, sweep_scratch
 
-_FOLDERS = ("snapshots", "trials", "proposals")
+_FOLDERS = ("trials", "proposals")
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,10 @@ def clean_lab(lab: Lab, ideas: bool = False) -> Cleaning:
         for path in (lab.folder / name for name in _FOLDERS):
             freed += _size(path)
             shutil.rmtree(path, ignore_errors=True)
-        sweep_scratch(lab.folder)
+        # A running `lab verify` holds no lease.
+        freed += remove_unused(lab.folder / "snapshots")
+        for parent in (lab.folder, short_parent()):
+            sweep_scratch(parent)
         return Cleaning(freed, _delete_branches(lab, lease) if ideas else 0)
 
 

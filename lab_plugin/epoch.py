@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from lab_plugin import config as configuration
 from lab_plugin.config import Config
+from lab_plugin.details import FOLDER
 from lab_plugin.errors import LedgerError, LockError
 from lab_plugin.lab import Lab
 from lab_plugin.ledger import LockRecord
@@ -20,6 +21,7 @@ from lab_plugin.repository import Blob
 from lab_plugin.scorer import FILE_NAME, VERSION, Lock, Terms
 
 _SNAPSHOT = "snapshot"
+_HOLDOUT = "holdout"
 _CONFIG = "lab.toml"
 
 
@@ -31,11 +33,13 @@ class Epoch:
         config: Its `lab.toml`.
         lock: Its `lab.lock`.
         snapshot: Tree of the scorer's files.
+        holdout: Tree of what a sealed scoring sees; "" without a hold-out.
     """
 
     config: Config
     lock: Lock
     snapshot: str
+    holdout: str = ""
 
 
 def lock_of(record: LockRecord, terms: Terms) -> Lock:
@@ -52,8 +56,21 @@ def lock_of(record: LockRecord, terms: Terms) -> Lock:
     )
 
 
-def store_epoch(lab: Lab, record: LockRecord, terms: Terms, snapshot: str) -> str:
-    """Write an epoch's tree into git's object store; returns its object id.
+def store_epoch(
+    lab: Lab, record: LockRecord, terms: Terms, snapshot: str, details: str = "", holdout: str = ""
+) -> str:
+    """Write an epoch's tree into git's object store.
+
+    Args:
+        lab: The lab.
+        record: Without its tree.
+        terms: What is locked.
+        snapshot: Tree of the scorer's files.
+        details: Tree of what the scoring said; "" for none.
+        holdout: Tree of what a sealed scoring sees; "" for none.
+
+    Returns:
+        The tree's object id.
 
     Raises:
         LockError: `lab.toml` changed since it was read.
@@ -61,11 +78,14 @@ def store_epoch(lab: Lab, record: LockRecord, terms: Terms, snapshot: str) -> st
     source = lab.config.source.read_bytes()
     if configuration.parse(source.decode(), str(lab.config.source)).scoring_rules() != terms.rules:
         raise LockError(f"{lab.config.source} changed while it was locked.", "Run `lab lock` again.")
-    entries = lab.repository.entries(snapshot)
+    trees = {_SNAPSHOT: snapshot, **({_HOLDOUT: holdout} if holdout else {})}
     files = {
-        str(PurePosixPath(_SNAPSHOT, path)): Blob(oid=entry.oid, mode=entry.mode)
-        for path, entry in entries.items()
+        str(PurePosixPath(folder, path)): Blob(oid=entry.oid, mode=entry.mode)
+        for folder, tree in trees.items()
+        for path, entry in lab.repository.entries(tree).items()
     }
+    for path, entry in lab.repository.entries(details).items() if details else ():
+        files[str(PurePosixPath(FOLDER, path))] = Blob(oid=entry.oid)
     files[_CONFIG] = Blob(data=source)
     files[FILE_NAME] = Blob(data=lock_of(record, terms).to_bytes())
     return lab.repository.write_tree(files)
@@ -83,6 +103,26 @@ def snapshot_of(lab: Lab, record: LockRecord) -> str:
     return snapshot
 
 
+def holdout_of(lab: Lab, record: LockRecord) -> str:
+    """Tree of what a sealed scoring of an epoch sees; "" without a hold-out."""
+    return lab.repository.subtree(record.tree, _HOLDOUT) or ""
+
+
+def load_lock(lab: Lab, record: LockRecord) -> Lock:
+    """Read an epoch's `lab.lock` back from git.
+
+    Raises:
+        LedgerError: It is damaged.
+    """
+    try:
+        lock = Lock.model_validate_json(lab.repository.read_file(record.tree, FILE_NAME))
+    except ValidationError as error:
+        raise LedgerError(f"The lock of epoch {record.epoch} cannot be read: {error}.") from error
+    if lock.terms.digest() != record.digest:
+        raise LedgerError(f"The lock of epoch {record.epoch} has another digest than its record.")
+    return lock
+
+
 def load_epoch(lab: Lab, record: LockRecord) -> Epoch:
     """Read an epoch back from git.
 
@@ -90,12 +130,6 @@ def load_epoch(lab: Lab, record: LockRecord) -> Epoch:
         LedgerError: It is damaged.
         ConfigError: Its `lab.toml` is of a version that this program does not read.
     """
-    read = lab.repository.read_file
-    config = configuration.parse(read(record.tree, _CONFIG).decode(), str(lab.config.source))
-    try:
-        lock = Lock.model_validate_json(read(record.tree, FILE_NAME))
-    except ValidationError as error:
-        raise LedgerError(f"The lock of epoch {record.epoch} cannot be read: {error}.") from error
-    if lock.terms.digest() != record.digest:
-        raise LedgerError(f"The lock of epoch {record.epoch} has another digest than its record.")
-    return Epoch(config, lock, snapshot_of(lab, record))
+    text = lab.repository.read_file(record.tree, _CONFIG).decode()
+    config = configuration.parse(text, str(lab.config.source))
+    return Epoch(config, load_lock(lab, record), snapshot_of(lab, record), holdout_of(lab, record))

@@ -58,6 +58,11 @@ class Home:
         """The embedded MLflow store."""
         return self.root / "mlflow"
 
+    @property
+    def environments(self) -> Path:
+        """What is known of interpreters' environments, so that they need not be read again."""
+        return self.root / "environments"
+
     def lab(self, name: str, identity: str) -> Path:
         """The folder of one lab; made when missing."""
         folder = self.root / "labs" / f"{name}-{identity}"

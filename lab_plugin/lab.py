@@ -6,30 +6,38 @@ import os
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lab_plugin import config as configuration
-from lab_plugin.config import Config, is_scorer_file, scorer_files
+from lab_plugin.config import LOCK_FILE, Config, is_scorer_file
 from lab_plugin.errors import LockError, RepositoryError
 from lab_plugin.home import Home, identity
 from lab_plugin.ledger import Ledger, LockRecord
 from lab_plugin.redaction import Redactor
 from lab_plugin.repository import Lease, Repository, WorkspacePool
-from lab_plugin.sandbox import Sandbox, open_sandbox, require_guarantees
+from lab_plugin.sandbox import Sandbox, build_image, image_of, open_sandbox, require_guarantees
 from lab_plugin.scorer import (
     FILE_NAME,
     FileHasher,
     Lock,
+    Snapshot,
     Terms,
     TrialRunner,
     materialise_snapshot,
-    measure_environment,
     read_lock,
     require_equal,
 )
+from lab_plugin.terms import Look, TermsReader
+
+if TYPE_CHECKING:
+    from lab_plugin.services import Services
 
 
 class Lab:
     """An opened lab. Opening reads and checks, and changes nothing.
+
+    Args:
+        image: Digest of the image to run programs in, instead of the one that `[sandbox]` means today.
 
     Attributes:
         config: The lab's `lab.toml`.
@@ -41,7 +49,9 @@ class Lab:
         redactor: Takes secrets out of what is shown or kept.
     """
 
-    def __init__(self, config: Config, repository: Repository, home: Home) -> None:
+    def __init__(
+        self, config: Config, repository: Repository, home: Home, *, image: str | None = None
+    ) -> None:
         self.config = config
         self.repository = repository
         self.home = home
@@ -53,8 +63,10 @@ class Lab:
         credentials = (*config.candidate.credentials, *config.proposer.credentials)
         injected = (credential.env for credential in credentials)
         self.redactor = Redactor(os.environ, (*config.lab.secrets, *injected))
-        self._hasher = FileHasher()
-        self._environment: dict[str, object] | None = None
+        self._hasher = FileHasher(self.folder / "digests")
+        self._snapshots: list[Snapshot] = []
+        self._image = image
+        self._terms = TermsReader(config, home, self._hasher, lambda: self.image)
 
     @classmethod
     def open(cls, start: Path | None = None) -> Lab:
@@ -106,13 +118,21 @@ class Lab:
         return relative if self.directory == "." else f"{self.directory}/{relative}"
 
     def hides(self, path: str) -> bool:
-        """Whether a path of the repository is the scorer's, and so never in a workspace."""
+        """Whether a path of the repository is the scorer's or the hold-out's, and so never in a workspace."""
         if self.directory != ".":
             inside = path.removeprefix(f"{self.directory}/")
             if inside == path:
                 return False
             path = inside
-        return is_scorer_file(path, self.config.scorer.files)
+        return is_scorer_file(path, self.config.scorer.files) or self._is_sealed(path)
+
+    def _is_sealed(self, path: str) -> bool:
+        """Whether a path tells of the hold-out; the lock does, by digests that could be guessed at."""
+        holdout = self.config.scorer.holdout
+        if holdout is None:
+            return False
+        data = (holdout.data,) if holdout.data else ()
+        return path == LOCK_FILE or is_scorer_file(path, (*holdout.files, *data))
 
     def candidate_paths(self) -> tuple[str, ...]:
         """All that an idea may change, as paths of the repository."""
@@ -162,39 +182,103 @@ class Lab:
                 f"{self.ledger.ref}'; or rename the branch.",
             )
 
-    def sandbox(self) -> Sandbox:
-        """The sandbox that `[sandbox]` names.
+    @cached_property
+    def image(self) -> str | None:
+        """The digest of the image that programs run in; None where the sandbox has none.
+
+        Raises:
+            SandboxUnavailable: There is no engine that has it.
+            SandboxError: It cannot be used.
+        """
+        if self._image is not None:
+            return self._image
+        settings = self.config.sandbox
+        return image_of(
+            settings.kind, image=settings.image, dockerfile=self._dockerfile, gpus=self.config.candidate.gpus
+        )
+
+    def build_image(self) -> None:
+        """Build the image of `[sandbox] dockerfile`, where the engine does not have it; may take minutes.
+
+        Raises:
+            SandboxUnavailable: There is no engine.
+            SandboxError: The build failed.
+        """
+        if self._dockerfile is not None:
+            build_image(self._dockerfile)
+
+    @property
+    def _dockerfile(self) -> Path | None:
+        name = self.config.sandbox.dockerfile
+        return self.config.folder / name if name else None
+
+    def sandbox(self, *, serves: bool = True) -> Sandbox:
+        """The sandbox that `[sandbox]` names, with its network and services.
+
+        Args:
+            serves: Whether programs get their services, which it starts when they first need them.
 
         Raises:
             SandboxUnavailable: It cannot be had on this machine.
             SandboxError: It does not hold what `[sandbox] require` demands.
         """
         settings = self.config.sandbox
-        sandbox = open_sandbox(settings.kind, python=Path(settings.python) if settings.python else None)
+        sandbox = open_sandbox(
+            settings.kind,
+            python=Path(settings.python) if settings.python else None,
+            # By its digest, which is the one of `terms`: a name may come to mean another image meanwhile.
+            image=self.image,
+            gpus=self.config.candidate.gpus,
+        )
         require_guarantees(sandbox, settings.require)
-        if not (self.config.candidate.network or self.config.proposer.network):
+        if not (self.config.candidate.network or self.config.proposer.network or self.config.services):
             return sandbox
         # Only a lab that uses the network pays for importing it.
         from lab_plugin.networked import networked
 
-        return networked(sandbox, self.config)
+        return networked(sandbox, self.config, self.services() if serves else None)
 
-    def terms(self) -> Terms:
+    def services(self) -> Services | None:
+        """The programs on the host that `[services]` declares, none of them running; None for none."""
+        if not self.config.services:
+            return None
+        from lab_plugin.services import Place, Services
+
+        state = self.folder / "services"
+        place = Place(directory=self.config.folder, state=state, redact=self.redactor.text)
+        return Services(self.config.services, place)
+
+    def terms(self, look: Look = "recent") -> Terms:
         """All that makes a score, as it is now in the working tree and on this machine.
+
+        Args:
+            look: How closely the environment is looked at.
 
         Raises:
             LockError: A file or the interpreter cannot be read.
+            SandboxUnavailable: There is no engine that has the image.
         """
-        folder = self.config.folder
-        if self._environment is None:
-            python = self.config.sandbox.python
-            self._environment = measure_environment(Path(python) if python else None).to_json()
-        return Terms(
-            files=self._hasher.measure(folder, scorer_files(folder, self.config.scorer.files)),
-            data=self._hasher.measure(folder, self._data_files()),
-            rules=self.config.scoring_rules(),
-            environment=self._environment,
-        )
+        return self._terms.read(look)
+
+    def scorer_files(self) -> dict[str, str]:
+        """The public scorer's files as they are now: path -> `<mode>:<sha256>`.
+
+        Raises:
+            LockError: One cannot be read.
+        """
+        return self._terms.scorer_files()
+
+    def require_terms(self, lock: Lock, look: Look = "recent") -> None:
+        """See that all that makes a score is as it was locked.
+
+        Args:
+            lock: The lock in force.
+            look: How closely the environment is looked at.
+
+        Raises:
+            LockError: Something changed; a line says what.
+        """
+        require_equal(lock.terms, self.terms(look), self._terms.changes())
 
     def require_lock(self) -> tuple[LockRecord, Lock]:
         """The lock in force, proved to be what is found now.
@@ -212,7 +296,7 @@ class Lab:
                 f"{FILE_NAME} (epoch {lock.epoch}) is not the lock of the ledger (epoch {record.epoch}).",
                 f"Run `lab lock`: it writes {FILE_NAME} again, or says what changed since the ledger's lock.",
             )
-        require_equal(lock.terms, self.terms())
+        self.require_terms(lock)
         return record, lock
 
     def require_own(self, record: LockRecord) -> None:
@@ -229,19 +313,32 @@ class Lab:
                 "`lab lock --baseline HEAD --reason 'moved'`.",
             )
 
-    def runner_of(self, sandbox: Sandbox, tree: str, files: Mapping[str, str]) -> TrialRunner:
+    def runner_of(
+        self, sandbox: Sandbox, tree: str, files: Mapping[str, str], config: Config | None = None
+    ) -> TrialRunner:
         """What runs trials with a scorer.
 
         Args:
             sandbox: Where.
             tree: The scorer's snapshot in git.
             files: What it must hold, as `Terms.files`.
+            config: What takes the place of the lab's configuration; None for that.
 
         Raises:
             LockError: The snapshot is not that.
         """
         snapshot = materialise_snapshot(self.repository, tree, files, self.folder / "snapshots", self._hasher)
-        return TrialRunner(self.config, sandbox, snapshot, self.directory, self.redactor)
+        self._snapshots.append(snapshot)
+        return TrialRunner(config or self.config, sandbox, snapshot.folder, self.directory, self.redactor)
+
+    def require_snapshots(self) -> None:
+        """Prove that every snapshot in use is what was locked.
+
+        Raises:
+            LockError: One was tampered with.
+        """
+        for snapshot in self._snapshots:
+            snapshot.require_intact()
 
     def instructions(self) -> str:
         """The text that proposers are told; "" when the lab has none."""
@@ -249,16 +346,7 @@ class Lab:
         return (self.config.folder / name).read_text("utf-8", "replace") if name else ""
 
     def close(self) -> None:
-        """End helper processes. Idempotent."""
+        """End helper processes, and let go of snapshots. Idempotent."""
+        while self._snapshots:
+            self._snapshots.pop().close()
         self.repository.close()
-
-    def _data_files(self) -> list[str]:
-        data = self.config.candidate.data
-        if data is None:
-            return []
-        root = self.config.folder / data
-        if root.is_file():
-            return [data]
-        return sorted(
-            path.relative_to(self.config.folder).as_posix() for path in root.rglob("*") if not path.is_dir()
-        )

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from lab_plugin.campaign import trial_params
 from lab_plugin.config import check_committed
-from lab_plugin.epoch import lock_of, store_epoch
-from lab_plugin.errors import LockError
+from lab_plugin.details import store_score
+from lab_plugin.epoch import load_lock, lock_of, store_epoch
+from lab_plugin.errors import LabError, LockError
+from lab_plugin.holdout import HoldoutScore, find_overlaps, holdout_runner, score_holdout, store_holdout
+from lab_plugin.idea import PlannedPoint
 from lab_plugin.lab import Lab
-from lab_plugin.ledger import LockRecord, State
+from lab_plugin.ledger import Holdout, LockRecord, State
 from lab_plugin.repository import Lease, RefChange
-from lab_plugin.rescore import Rescoring, score_tree
+from lab_plugin.rescore import Rescoring, score_tree, with_collected_tests
 from lab_plugin.sandbox import Sandbox
-from lab_plugin.scorer import FILE_NAME, Terms, differences, read_lock, store_snapshot
+from lab_plugin.scorer import FILE_NAME, Terms, differences, store_snapshot
 from lab_plugin.timestamps import utc_now
 
 
@@ -27,11 +32,13 @@ class Locking:
         record: The lock in force now.
         opened: A new epoch was opened.
         changes: What changed since the last epoch, one line each.
+        warnings: What makes the hold-out worth less than it seems, one line each.
     """
 
     record: LockRecord
     opened: bool
     changes: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
 
 
 async def lock_lab(lab: Lab, sandbox: Sandbox, reason: str = "", baseline: str = "") -> Locking:
@@ -52,15 +59,18 @@ async def lock_lab(lab: Lab, sandbox: Sandbox, reason: str = "", baseline: str =
     """
     with Lease.acquire(lab.repository, lab.lease_ref, "lab lock") as lease:
         lab.mend(lease)
+        lab.ledger.require_signing()
         state = lab.ledger.state()
         if state.lock is not None and not baseline:
             lab.require_own(state.lock)
-        terms = lab.terms()
-        if state.lock is not None and state.lock.digest == terms.digest() and not baseline:
-            _write_lock(lab, terms, state.lock)
-            return Locking(state.lock, opened=False, changes=())
-        changes = _require_reason(lab, state, terms, reason)
-        record = await _open_epoch(lab, sandbox, state, terms, reason or "first lock", baseline)
+        changes: tuple[str, ...] = ()
+        if state.lock is not None:
+            terms = await asyncio.to_thread(lab.terms, "now")
+            if state.lock.digest == terms.digest() and not baseline:
+                _write_lock(lab, terms, state.lock)
+                return Locking(state.lock, opened=False, changes=(), warnings=find_overlaps(lab))
+            changes = _require_reason(lab, state.lock, terms, reason)
+        record, terms = await _open_epoch(lab, sandbox, state, reason or "first lock", baseline)
         best = state.champion.commit if state.champion else ""
         lab.ledger.append(
             record,
@@ -72,7 +82,7 @@ async def lock_lab(lab: Lab, sandbox: Sandbox, reason: str = "", baseline: str =
             ],
         )
         _write_lock(lab, terms, record)
-        return Locking(record, opened=True, changes=changes)
+        return Locking(record, opened=True, changes=changes, warnings=find_overlaps(lab))
 
 
 async def probe_baseline(lab: Lab, sandbox: Sandbox, commit: str) -> Rescoring:
@@ -82,15 +92,26 @@ async def probe_baseline(lab: Lab, sandbox: Sandbox, commit: str) -> Rescoring:
         LockError: The scorer's files cannot be read.
         SandboxUnavailable: The sandbox broke.
     """
-    terms = lab.terms()
-    tree = store_snapshot(lab.repository, lab.config.folder, terms.files)
-    runner = lab.runner_of(sandbox, tree, terms.files)
+    files = lab.scorer_files()
+    tree = store_snapshot(lab.repository, lab.config.folder, files)
+    runner = await with_collected_tests(lab, lab.runner_of(sandbox, tree, files))
     return await score_tree(lab, runner, lab.repository.tree_of(commit))
 
 
+async def probe_holdout(lab: Lab, sandbox: Sandbox, commit: str) -> HoldoutScore | None:
+    """Score a commit on the hold-out as it is now, locked or not; None without one. Nothing is recorded.
+
+    Raises:
+        LockError: The scorer's or the hold-out's files cannot be read.
+        SandboxUnavailable: The sandbox broke.
+    """
+    terms = lab.terms()
+    return await _score_sealed(lab, sandbox, lab.repository.tree_of(commit), terms, store_holdout(lab, terms))
+
+
 async def _open_epoch(
-    lab: Lab, sandbox: Sandbox, state: State, terms: Terms, reason: str, baseline: str
-) -> LockRecord:
+    lab: Lab, sandbox: Sandbox, state: State, reason: str, baseline: str
+) -> tuple[LockRecord, Terms]:
     lab.require_branches()
     champion = None if baseline else state.champion
     if champion is not None:
@@ -98,14 +119,30 @@ async def _open_epoch(
     else:
         commit = lab.repository.resolve(baseline) if baseline else lab.repository.head()
     check_committed(lab.config, lab.repository.entries(lab.repository.tree_of(commit)), lab.directory)
-    tree = store_snapshot(lab.repository, lab.config.folder, terms.files)
-    runner = lab.runner_of(sandbox, tree, terms.files)
-    score = (await score_tree(lab, runner, lab.repository.tree_of(commit))).score
+    files = lab.scorer_files()
+    tree = store_snapshot(lab.repository, lab.config.folder, files)
+    runner = await with_collected_tests(lab, lab.runner_of(sandbox, tree, files))
+    # Every file of the environment is read for the first lock; that takes seconds, and so may the candidate.
+    measuring = asyncio.ensure_future(asyncio.to_thread(lab.terms, "trusted"))
+    try:
+        scoring = await score_tree(lab, runner, lab.repository.tree_of(commit))
+    finally:
+        await asyncio.wait((measuring,))
+    terms, score = measuring.result(), scoring.score
+    if terms.files != files:
+        raise LockError("The scorer changed while it was locked.", "Run `lab lock` again.")
+    what = "champion" if champion else "baseline"
     if score.value is None:
-        what = "champion" if champion else "baseline"
         raise LockError(
             f"The {what} {commit[:12]} has no score: {score.reason}",
             "Nothing was locked. Mend the candidate or the scorer; `lab check` runs the same.",
+        )
+    holdout = store_holdout(lab, terms)
+    sealed = await _score_sealed(lab, sandbox, lab.repository.tree_of(commit), terms, holdout)
+    if sealed is not None and sealed.value is None:
+        raise LockError(
+            f"The {what} {commit[:12]} has no score on the hold-out: {sealed.reason}",
+            "Nothing was locked. Mend [scorer.holdout] or the candidate; `lab check` runs the same.",
         )
     record = LockRecord(
         at=utc_now(),
@@ -121,21 +158,41 @@ async def _open_epoch(
         value=score.value,
         metrics=dict(score.metrics),
         champion=champion.number if champion else 0,
+        tests=runner.tests,
+        holdout=_baseline(score.value, sealed),
     )
-    return record.model_copy(update={"tree": store_epoch(lab, record, terms, tree)})
+    details = store_score(lab, score, scoring.execution)
+    stored = store_epoch(lab, record, terms, tree, details, holdout)
+    return record.model_copy(update={"tree": stored}), terms
 
 
-def _require_reason(lab: Lab, state: State, terms: Terms, reason: str) -> tuple[str, ...]:
-    if state.lock is None:
-        return ()
+async def _score_sealed(
+    lab: Lab, sandbox: Sandbox, tree: str, terms: Terms, holdout: str
+) -> HoldoutScore | None:
+    """Score a tree on the hold-out; None in a lab without one."""
+    if not holdout:
+        return None
+    runner = holdout_runner(lab, sandbox, holdout, terms)
+    params = trial_params(lab, PlannedPoint(tree=tree))
+    return await score_holdout(lab, runner, tree, params, ran=None)
+
+
+def _baseline(value: float, sealed: HoldoutScore | None) -> Holdout | None:
+    if sealed is None or sealed.value is None:
+        return None
+    return Holdout(outcome="baseline", value=sealed.value, gap=value - sealed.value)
+
+
+def _require_reason(lab: Lab, lock: LockRecord, terms: Terms, reason: str) -> tuple[str, ...]:
+    """What changed since a lock; its file may be lost or of another version, git has what it held."""
     try:
-        changes = differences(read_lock(lab.config.folder / FILE_NAME).terms, terms)
-    except LockError:
-        changes = (f"{FILE_NAME} is missing or damaged",)
+        changes = differences(load_lock(lab, lock).terms, terms)
+    except LabError as error:
+        changes = (f"what was locked cannot be read back: {error.message}",)
     if not reason:
         shown = "\n".join(f"  {line}" for line in changes[:20])
         raise LockError(
-            f"The lab is locked (epoch {state.lock.epoch}); a new epoch needs a reason.\n{shown}",
+            f"The lab is locked (epoch {lock.epoch}); a new epoch needs a reason.\n{shown}",
             "Run `lab lock --reason '...'`; scores of different epochs are never compared.",
         )
     return changes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lab_plugin.ledger import VerdictRecord
+from lab_plugin.ledger import Holdout, VerdictRecord
 
 _SHOWN_PATCH = 20_000
 _NAME_LENGTH = 80
@@ -44,6 +44,8 @@ def iteration_report(record: VerdictRecord, metric: str, patch: str) -> str:
     lines += [
         f"| {_cell(name)} | {_number(value)} |" for name, value in record.metrics.items() if name != metric
     ]
+    if record.holdout is not None:
+        lines += _sealed(record.holdout)
     if record.params:
         lines += ["", "## Parameters", "", "| parameter | value |", "|---|---|"]
         lines += [f"| {_cell(name)} | {_cell(value)} |" for name, value in record.params.items()]
@@ -69,6 +71,17 @@ def results_rows(records: Sequence[VerdictRecord], metric: str) -> list[dict[str
             "branch": record.branch,
         }
         for record in reversed(records)
+    ]
+
+
+def _sealed(found: Holdout) -> list[str]:
+    """What the owner may see of the hold-out."""
+    outcome = f"{found.outcome}: {found.reason}" if found.reason else found.outcome
+    return [
+        f"| hold-out | {_number(found.value)} |",
+        f"| hold-out of the champion | {_number(found.champion_value)} |",
+        f"| gap to the hold-out | {_number(found.gap, sign=True)} |",
+        f"| hold-out guard | {_cell(outcome)} |",
     ]
 
 

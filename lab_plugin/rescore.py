@@ -26,6 +26,19 @@ class Rescoring:
     score: Score
 
 
+async def with_collected_tests(lab: Lab, runner: TrialRunner) -> TrialRunner:
+    """A runner for a scorer that is not locked yet: its tests, if it consists of tests, are collected first.
+
+    Raises:
+        LockError: They cannot be collected.
+        SandboxUnavailable: The sandbox broke.
+    """
+    if lab.config.scorer.contract != "tests":
+        return runner
+    with scratch(lab.folder) as folder:
+        return runner.with_tests(await runner.collect(folder))
+
+
 async def score_tree(lab: Lab, runner: TrialRunner, tree: str, number: int = 0) -> Rescoring:
     """Run and score one tree, in a workspace written from git.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from lab_plugin.holdout import Looks
 from lab_plugin.lab import Lab
 from lab_plugin.ledger import LockRecord, VerdictRecord
 from lab_plugin.mirroring import open_store
@@ -39,6 +40,7 @@ def status_document(lab: Lab) -> dict[str, Any]:
         "epoch": state.lock.epoch if state.lock else None,
         "baseline": _baseline(lab),
         "champion": _champion(lab),
+        "holdout": _holdout(lab),
         "ideas": len(words),
         "verdicts": {word: words.count(word) for word in dict.fromkeys(sorted(words))},
         "campaign": None
@@ -75,6 +77,8 @@ def summary(lab: Lab) -> str:
         f"branch {champion['branch']}, commit {champion['commit'][:12]}",
         f"Ideas      {document['ideas']}{' (' + verdicts + ')' if verdicts else ''}",
     ]
+    if document["holdout"]:
+        lines.append(f"Hold-out   {_sealed_line(document['holdout'])}")
     campaign = document["campaign"]
     if campaign is not None:
         total = campaign["budget"].get("iterations")
@@ -100,6 +104,30 @@ def _baseline(lab: Lab) -> dict[str, Any] | None:
     locks = [entry.record for entry in lab.ledger.records() if isinstance(entry.record, LockRecord)]
     started = next((lock for lock in reversed(locks) if lock.champion == 0), None)
     return None if started is None else {"commit": started.commit, "value": started.value}
+
+
+def _holdout(lab: Lab) -> dict[str, Any] | None:
+    """What the owner may see of the hold-out; None in a lab without one."""
+    state, rules = lab.ledger.state(), lab.config.scorer.holdout
+    if rules is None or state.lock is None or state.champion is None:
+        return None
+    sealed = state.champion.holdout
+    looks = Looks(lab)
+    return {
+        "baseline": state.lock.holdout.value if state.lock.holdout else None,
+        "champion": sealed,
+        "gap": None if sealed is None else state.champion.value - sealed,
+        "looks": looks.spent(),
+        "looks_left": looks.left(),
+    }
+
+
+def _sealed_line(holdout: dict[str, Any]) -> str:
+    left = holdout["looks_left"]
+    looks = f"{holdout['looks']} looks{'' if left is None else f', {left} left'}"
+    if holdout["champion"] is None:
+        return f"the champion was not scored on it; {looks}"
+    return f"champion {holdout['champion']:.6g}, gap {holdout['gap']:+.6g}; {looks}"
 
 
 def _champion(lab: Lab) -> dict[str, Any] | None:
@@ -135,4 +163,5 @@ def _idea(record: VerdictRecord) -> dict[str, Any]:
         "epoch": record.epoch,
         "campaign": record.campaign,
         "duplicate_of": record.duplicate_of,
+        "holdout": record.holdout.model_dump(mode="json") if record.holdout else None,
     }

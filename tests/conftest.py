@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from lab_plugin.local_api import LocalApi
+from lab_plugin.scorer import EnvironmentMeter
 from lab_plugin.tracking import Store
 from tests.program import LAB, Cli
 
@@ -30,11 +31,23 @@ def mlflow_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "mlflow.db"
 
 
+@pytest.fixture(scope="session")
+def environments(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What is known of this interpreter's environment: hashing it takes seconds, a copy of that none.
+
+    Kept between sessions: it proves itself by the stat of every file.
+    """
+    folder = tmp_path_factory.getbasetemp().parent / "lab-environments"
+    EnvironmentMeter(None, folder).measure(trust=True)
+    return folder
+
+
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mlflow_store: Path) -> Path:
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mlflow_store: Path, environments: Path) -> Path:
     folder = tmp_path / "home"
     (folder / "mlflow").mkdir(parents=True)
     shutil.copy(mlflow_store, folder / "mlflow")
+    shutil.copytree(environments, folder / "environments")
     monkeypatch.setenv("PREFECT_LAB_HOME", str(folder))
     return folder
 
@@ -68,9 +81,10 @@ def make_lab(tmp_path: Path) -> Callable[..., Path]:
 
 
 @pytest.fixture(scope="session")
-def shared_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def shared_home(tmp_path_factory: pytest.TempPathFactory, environments: Path) -> Iterator[Path]:
     """A state folder whose API stays up between tests, as it does between a user's commands."""
     home = tmp_path_factory.mktemp("lab-home")
+    shutil.copytree(environments, home / "environments")
     api = LocalApi(home / "prefect")
     api.start()
     api.wait()

@@ -1,7 +1,6 @@
 """The campaign: the loop's state and its steps, in plain async Python."""
 
 from lab_plugin.campaign._campaign import Campaign, Interrupted, Plan
-from lab_plugin.campaign._history import outcomes
 from lab_plugin.campaign._ideas import trial_params
 from lab_plugin.campaign._open import open_campaign, running
 from lab_plugin.campaign._trials import PointRun
@@ -12,7 +11,6 @@ __all__ = [
     "Plan",
     "PointRun",
     "open_campaign",
-    "outcomes",
     "running",
     "trial_params",
 ]

@@ -11,20 +11,22 @@ from typing import Any, TypeVar
 
 from lab_plugin import events
 from lab_plugin.budget import Budget, Spent, exhausted
-from lab_plugin.campaign._history import outcomes_of
 from lab_plugin.campaign._ideas import IdeaDesk
+from lab_plugin.campaign._keeping import KeepDesk
 from lab_plugin.campaign._trials import PointRun, TrialDesk
 from lab_plugin.campaign._verdicts import Clock, VerdictDesk
-from lab_plugin.epoch import snapshot_of
+from lab_plugin.epoch import holdout_of, snapshot_of
 from lab_plugin.errors import LabError, SpaceExhausted
 from lab_plugin.evidence import EvidenceDesk
+from lab_plugin.feedback import Feedback
+from lab_plugin.holdout import HoldoutDesk, holdout_runner
 from lab_plugin.idea import Idea
 from lab_plugin.lab import Lab
-from lab_plugin.ledger import OpenCampaign, State, VerdictRecord
+from lab_plugin.ledger import LockRecord, OpenCampaign, State, VerdictRecord
 from lab_plugin.proposers import Proposer
 from lab_plugin.repository import Lease
 from lab_plugin.sandbox import Sandbox
-from lab_plugin.scorer import Score, require_equal
+from lab_plugin.scorer import Score
 
 T = TypeVar("T")
 
@@ -63,6 +65,7 @@ class Campaign:
         self.number = view.number
         self.resumed = resumed
         self._proposer = proposer
+        self._feedback = Feedback(lab)
         self._budget = Budget.from_record(dict(view.budget))
         self._base_seconds = view.spent.seconds
         self._began = time.monotonic()
@@ -77,12 +80,13 @@ class Campaign:
         self._ideas = IdeaDesk(lab, proposer, pool, lab.folder / "proposals")
         self._trials = TrialDesk(
             lab,
-            lab.runner_of(sandbox, snapshot_of(lab, record), lock.terms.files),
+            lab.runner_of(sandbox, snapshot_of(lab, record), lock.terms.files).with_tests(record.tests),
             pool,
             lab.folder / "trials",
         )
         evidence = EvidenceDesk(lab, lab.folder / "evidence")
-        self._verdicts = VerdictDesk(lab, lease, record.digest, evidence)
+        keeping = KeepDesk(lab, lock, self._holdout(sandbox, lease, record))
+        self._verdicts = VerdictDesk(lab, lease, record.digest, evidence, keeping)
         self._left_open, set_aside = self._ideas.left_open(view.number, record.epoch)
         self.set_aside = tuple(set_aside)
         self._taken_up: dict[int, Idea] = {}
@@ -180,7 +184,8 @@ class Campaign:
             LockError: The scorer changed since the lock; nothing is scored with it.
             SandboxUnavailable: The sandbox broke; may be called again.
         """
-        require_equal(self._lock.terms, self.lab.terms())
+        await asyncio.to_thread(self.lab.require_terms, self._lock)
+        self.lab.require_snapshots()
         return await self._unless_stopped(self._trials.evaluate(runs))
 
     async def decide(
@@ -192,7 +197,7 @@ class Campaign:
         record, report = await self._verdicts.decide(idea, runs, scores, clock, flow_run)
         del self._started[idea.number]
         shutil.rmtree(self._trials.folder_of(idea.number), ignore_errors=True)
-        for outcome in outcomes_of(record):
+        for outcome in self._feedback.of(record):
             self._proposer.tell(outcome)
         self._publish(record, report)
         return record
@@ -201,6 +206,12 @@ class Campaign:
     def seconds(self) -> float:
         """Active wall seconds of the campaign, earlier processes included."""
         return self._base_seconds + time.monotonic() - self._began
+
+    def _holdout(self, sandbox: Sandbox, lease: Lease, record: LockRecord) -> HoldoutDesk | None:
+        if self.lab.config.scorer.holdout is None:
+            return None
+        runner = holdout_runner(self.lab, sandbox, holdout_of(self.lab, record), self._lock.terms)
+        return HoldoutDesk(self.lab, lease, runner, self._unless_stopped)
 
     async def _unless_stopped(self, work: Coroutine[Any, Any, T]) -> T:
         """Do a step of an idea, or end it and everything that it started when the campaign is stopped."""

@@ -11,14 +11,14 @@ from typing import Literal
 from lab_plugin import events
 from lab_plugin.budget import Budget
 from lab_plugin.campaign._campaign import Campaign, Plan
-from lab_plugin.campaign._history import outcomes
 from lab_plugin.errors import LabError, RepositoryError
+from lab_plugin.feedback import Feedback
 from lab_plugin.lab import Lab
 from lab_plugin.ledger import CampaignRecord, OpenCampaign
 from lab_plugin.proposers import Proposer, Setup, open_proposer
 from lab_plugin.repository import HEARTBEAT_SECONDS, Lease
 from lab_plugin.sandbox import Sandbox, warning
-from lab_plugin.scratch import sweep_scratch
+from lab_plugin.scratch import short_parent, sweep_scratch
 from lab_plugin.timestamps import utc_now
 
 _TOLD_SECONDS = 1.0
@@ -56,6 +56,7 @@ async def open_campaign(lab: Lab, plan: Plan) -> AsyncIterator[Campaign]:
         stack.callback(lab.close)
         lab.require_lock()
         lab.require_branches()
+        lab.ledger.require_signing()
         sandbox = lab.sandbox()
         stack.push_async_callback(sandbox.close)
         await sandbox.probe()
@@ -160,7 +161,8 @@ def _proposer(lab: Lab, sandbox: Sandbox, view: OpenCampaign) -> Proposer:
     proposer = open_proposer(config.strategy.name, setup)
     state = lab.ledger.state()
     assert state.lock is not None
-    for outcome in outcomes(state.ideas.values(), state.lock.epoch, view.history_from):
+    history = Feedback(lab).history(state.ideas.values(), state.lock.epoch, view.history_from)
+    for outcome in history:
         proposer.tell(outcome)
     return proposer
 
@@ -169,7 +171,8 @@ def _sweep(lab: Lab) -> None:
     """Remove what a dead campaign was working on; its open ideas start again from git."""
     for folder in ("trials", "proposals"):
         shutil.rmtree(lab.folder / folder, ignore_errors=True)
-    sweep_scratch(lab.folder)
+    for parent in (lab.folder, short_parent()):
+        sweep_scratch(parent)
     lab.pool.clean()
 
 

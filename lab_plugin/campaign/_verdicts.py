@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from lab_plugin.campaign._keeping import KeepDesk
 from lab_plugin.campaign._trials import PointRun
 from lab_plugin.decision import open_rule
+from lab_plugin.details import store_score
 from lab_plugin.errors import RefConflict, RepositoryError
 from lab_plugin.evidence import EvidenceDesk
 from lab_plugin.idea import Idea
@@ -56,13 +58,17 @@ class VerdictDesk:
         lease: This campaign's lease; every verdict is void without it.
         digest: The lock's digest.
         evidence: Takes what is shown of an idea.
+        keeping: Looks at what would be kept.
     """
 
-    def __init__(self, lab: Lab, lease: Lease, digest: str, evidence: EvidenceDesk) -> None:
+    def __init__(
+        self, lab: Lab, lease: Lease, digest: str, evidence: EvidenceDesk, keeping: KeepDesk
+    ) -> None:
         self._lab = lab
         self._lease = lease
         self._digest = digest
         self._evidence = evidence
+        self._keeping = keeping
         config = lab.config
         self._rule = open_rule(config.decision.policy, config.scorer.goal, config.decision.min_improvement)
         self._one_at_a_time = asyncio.Lock()
@@ -80,11 +86,18 @@ class VerdictDesk:
 
         Raises:
             RepositoryError: The lease was lost, or git refuses.
+            LockError: It would be kept, and all that makes a score is not what was locked.
+            SandboxUnavailable: It would be kept, and its hold-out could not be scored.
         """
-        trial = _trial_of(runs, self._best(scores))
+        best = self._best(scores)
+        trial = _trial_of(runs, best)
+        details = await asyncio.to_thread(self._details, runs[best : best + 1], scores[best : best + 1])
         async with self._one_at_a_time:
             for _ in range(_TRIES):
                 record = self._record(idea, runs, scores, clock, flow_run)
+                record = record.model_copy(update={"details": details})
+                if runs:
+                    record = await self._keeping.review(record, self._champion(), runs[best])
                 try:
                     return record, await asyncio.to_thread(self._write, idea, record, trial)
                 except RefConflict:
@@ -102,12 +115,22 @@ class VerdictDesk:
             self._lease.fence(),
             RefChange(f"refs/heads/{record.branch}", record.commit, ""),
             RefChange(lab.open_prefix + idea.name, None, idea.commit),
+            *self._keeping.settle(idea.number),
         ]
         if record.verdict == "kept":
             lab.require_branches()
             changes.append(RefChange(lab.best_ref, record.commit, self._champion().commit))
-        lab.ledger.append(record, candidate=record.commit, changes=changes)
+        tree = record.details or None
+        lab.ledger.append(record, candidate=record.commit, tree=tree, changes=changes)
+        self._keeping.forget(idea.number)
         return report
+
+    def _details(self, runs: Sequence[PointRun], scores: Sequence[Score]) -> str:
+        """Store what was said of the point that decides; nothing where the ledger answered for it."""
+        for run, score in zip(runs, scores, strict=True):
+            if run.execution is not None:
+                return store_score(self._lab, score, run.execution)
+        return ""
 
     def _record(
         self, idea: Idea, runs: Sequence[PointRun], scores: Sequence[Score], clock: Clock, flow_run: str

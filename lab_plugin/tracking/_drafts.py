@@ -60,6 +60,7 @@ def idea_draft(key: str, record: VerdictRecord, metric: str) -> Draft:
         ("seconds", record.seconds),
         ("orchestration_seconds", record.orchestration_seconds),
         ("usd", record.usd or None),
+        *_sealed(record),
     )
     children = tuple(
         _point_draft(point_key(key, index), record, index, point, metric, start, end)
@@ -128,6 +129,12 @@ def _further(values: dict[str, float], metric: str) -> list[tuple[str, float | N
     return [(name, value) for name, value in values.items() if name != metric]
 
 
+def _sealed(record: LockRecord | VerdictRecord) -> tuple[tuple[str, float | None], ...]:
+    """What the owner may see of the hold-out; nothing where there was no look."""
+    found = record.holdout
+    return () if found is None else (("holdout", found.value), ("holdout_gap", found.gap))
+
+
 def _point_draft(
     key: str, record: VerdictRecord, index: int, point: Point, metric: str, start: int, end: int
 ) -> Draft:
@@ -174,7 +181,9 @@ def baseline_draft(key: str, record: LockRecord) -> Draft:
         tags=tags(values),
         start=moment,
         end=moment,
-        metrics=metrics(((record.metric, record.value), *_further(record.metrics, record.metric))),
+        metrics=metrics(
+            ((record.metric, record.value), *_further(record.metrics, record.metric), *_sealed(record))
+        ),
         scorer=Scorer(digest=record.digest, tree=record.tree),
     )
 
@@ -218,7 +227,7 @@ def ended(draft: Draft, at: str) -> Draft:
     return replace(draft, status="FINISHED", end=milliseconds(at))
 
 
-def curve_point(story: Story, campaign: int) -> dict[str, float]:
+def curve_point(story: Story, campaign: int, record: VerdictRecord) -> dict[str, float]:
     """The campaign's curves at its latest idea."""
     tally = story.campaigns[campaign]
     best = story.champion.value if story.champion else None
@@ -229,5 +238,6 @@ def curve_point(story: Story, campaign: int) -> dict[str, float]:
             ("ideas", tally.ideas),
             ("keep_rate", tally.kept / tally.ideas if tally.ideas else None),
             ("usd", tally.usd or None),
+            *_sealed(record),
         )
     )

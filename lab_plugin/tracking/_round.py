@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lab_plugin.gap import gap_chart
 from lab_plugin.ledger._records import CampaignRecord, LockRecord, VerdictRecord
 from lab_plugin.tracking import _drafts
 from lab_plugin.tracking._contract import Artifacts, Entry, Progress, SyncReport, Written
@@ -57,6 +58,7 @@ class Round:
         self._older = older
         self._written = self._already = self._failed = 0
         self._ids: dict[str, str] = {}
+        self._looked: set[int] = set()
         self._points: dict[int, list[tuple[int, int, Mapping[str, float]]]] = {}
 
     def write(
@@ -117,7 +119,9 @@ class Round:
         metric = self._story.lock.metric if self._story.lock else "metric"
         self._put(_drafts.idea_draft(commit, record, metric), lambda: self._files(record))
         self._tell(record)
-        curves = _drafts.curve_point(self._story, record.campaign)
+        curves = _drafts.curve_point(self._story, record.campaign, record)
+        if record.holdout is not None:
+            self._looked.add(record.campaign)
         # Not the idea's number: parallel ideas end in any order, and the best so far would seem to fall back.
         step = self._story.campaigns[record.campaign].ideas
         point = (step, _drafts.milliseconds(record.at), curves)
@@ -167,6 +171,10 @@ class Round:
         points = self._points.pop(number, [])
         if points:
             self._runs.extend(self._campaign_run(number), points)
+        if number in self._looked and self._story.lock is not None:
+            self._looked.discard(number)
+            chart = gap_chart(self._story.gaps, self._story.lock.metric)
+            self._runs.attach(self._campaign_run(number), {"holdout.svg": chart.encode()})
 
     def _flush(self, commit: str) -> None:
         for number in tuple(self._points):

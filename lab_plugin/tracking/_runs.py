@@ -94,6 +94,10 @@ class Runs:
         for first in range(0, len(values), _METRICS_PER_BATCH):
             self._client.log_batch(run_id, values[first : first + _METRICS_PER_BATCH], synchronous=True)
 
+    def attach(self, run_id: str, files: Mapping[str, bytes | Path]) -> None:
+        """Add files to a run, or replace them."""
+        self._log_files(run_id, "", files)
+
     def tag(self, run_id: str, tags: Mapping[str, str]) -> None:
         """Set tags on a run."""
         from mlflow.entities import RunTag

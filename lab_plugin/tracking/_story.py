@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+from lab_plugin.gap import Gap, gaps
 from lab_plugin.ledger._records import CampaignRecord, LockRecord, VerdictRecord
 from lab_plugin.tracking._contract import Entry
 
@@ -36,6 +37,8 @@ class Story:
     lock: LockRecord | None = None
     champion: Champion | None = None
     campaigns: dict[int, Tally] = field(default_factory=dict)
+    gaps: list[Gap] = field(default_factory=list)
+    """Sealed scorings of the epoch."""
 
     def apply(self, entry: Entry) -> None:
         """Take in the next entry."""
@@ -43,6 +46,7 @@ class Story:
         if isinstance(record, LockRecord):
             self.lock = record
             self.champion = Champion(entry.commit, "", record.value, record.champion)
+            self.gaps = gaps((record,), record.epoch)
         elif isinstance(record, CampaignRecord):
             tally = self.tally(record)
             self.campaigns[record.campaign] = replace(tally, strategy=record.strategy)
@@ -54,6 +58,7 @@ class Story:
         return self.campaigns.get(record.campaign, Tally(record.strategy, record.at))
 
     def _count(self, commit: str, record: VerdictRecord) -> None:
+        self.gaps += gaps((record,), self.lock.epoch if self.lock else 0)
         tally = self.tally(record)
         kept = record.verdict == "kept"
         self.campaigns[record.campaign] = replace(

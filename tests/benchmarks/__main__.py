@@ -4,7 +4,19 @@ from __future__ import annotations
 
 import sys
 
-from tests.benchmarks import batch, commands, flat, iteration, size, startup
+from tests.benchmarks import (
+    batch,
+    commands,
+    contracts,
+    docker,
+    flat,
+    iteration,
+    lock,
+    sandbox,
+    size,
+    startup,
+    verify,
+)
 from tests.benchmarks._report import machine
 
 FIGURES = {
@@ -13,7 +25,12 @@ FIGURES = {
     "batch": batch.main,
     "size": size.main,
     "commands": commands.main,
+    "sandbox": sandbox.main,
+    "docker": docker.main,
+    "contracts": contracts.main,
     "flat": flat.main,
+    "lock": lock.main,
+    "verify": verify.main,
 }
 
 

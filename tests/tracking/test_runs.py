@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lab_plugin.ledger import Point
+from lab_plugin.ledger import Holdout, Point
 from lab_plugin.tracking import Store
 from lab_plugin.tracking._names import entity_name, metrics, params, tags
 
@@ -248,3 +248,18 @@ def test_a_store_that_keeps_files_elsewhere_gets_them_through_mlflow(ledger, mir
     mirrors(store=plain, artifacts=lambda record: {"deep/a b#.txt": b"a"}).sync()
     found = [path for path in (tmp_path / "other files").rglob("*") if path.is_file()]
     assert [path.name for path in found] == ["a b#.txt"]
+
+
+def test_the_gap_to_the_holdout_is_a_curve_and_a_drawing(ledger, mirror, seen):
+    ledger.lock(epoch=2, holdout=Holdout(outcome="baseline", value=0.85, gap=0.05))
+    ledger.verdict(1, epoch=2)
+    ledger.verdict(2, epoch=2, holdout=Holdout(outcome="worse", value=0.5, gap=0.3, counted=True))
+    ledger.verdict(3, epoch=2, holdout=Holdout(outcome="unlooked", reason="all looks are spent"))
+    mirror.sync()
+    campaign = seen.one("tags.`lab.kind` = 'campaign'")
+    assert seen.curve(campaign, "holdout_gap") == [(2, 0.3)]
+    assert seen.idea(2).data.metrics["holdout"] == 0.5
+    assert "holdout" not in seen.idea(3).data.metrics
+    drawing = seen.files(campaign)["holdout.svg"]
+    # The baseline and one idea, each with its metric and its hold-out value.
+    assert drawing.startswith("<svg") and drawing.count("<circle") == 4
