@@ -123,11 +123,13 @@ def _inner(statement: Statement) -> Iterator[Mismatch]:
 
 
 def _decided(statement: Statement) -> str:
-    """What the rule in the statement decides for the values in it."""
+    """What the rule in the statement decides, where it decides by the two values alone."""
     predicate = statement.predicate
     rules, against = predicate.terms.rules.get("decision"), predicate.verdict.champion_value
     if not isinstance(rules, Mapping) or against is None:
         return "nothing that can be told"
+    if rules.get("policy") != "exact":
+        return predicate.verdict.word
     try:
         rule = open_rule(str(rules["policy"]), predicate.score.goal, float(rules["min_improvement"]))
         return rule.compare(predicate.score.value, against).verdict

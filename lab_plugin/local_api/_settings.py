@@ -37,6 +37,8 @@ def server_settings(home: Path, port: int) -> dict[str, str]:
         "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": ",".join(own_origins(port)),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
+        # Otherwise Prefect writes its pages beside its code, into the environment that labs lock.
+        "PREFECT_SERVER_UI_STATIC_DIRECTORY": str(home / "ui"),
         "DO_NOT_TRACK": "1",
         # One write for a hundred events instead of one each: half the server's CPU.
         "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "100",

@@ -17,8 +17,9 @@ _REMEDY = "The record was not made by this rule: compare with a clone that was f
 def decision_problems(lab: Lab, proof: Proof) -> Iterator[Problem]:
     """Check that each verdict is the one that its epoch's rule gives for its value and the champion's.
 
-    A hold-out may turn a keep into a revert, never the other way round. An epoch whose lock cannot be read is
-    told of elsewhere, and its verdicts are passed over here.
+    Only a rule that decides by these two numbers alone can be asked again. A hold-out may turn a keep into a
+    revert, never the other way round. An epoch whose lock cannot be read is told of elsewhere, and its
+    verdicts are passed over here.
     """
     rules: dict[int, DecisionRule] = {}
     for _, record in proof.locks:
@@ -38,6 +39,8 @@ def decision_problems(lab: Lab, proof: Proof) -> Iterator[Problem]:
 def _rule(lab: Lab, record: LockRecord) -> DecisionRule | None:
     try:
         decision = load_lock(lab, record).terms.rules["decision"]
+        if decision["policy"] != "exact":
+            return None
         return open_rule(decision["policy"], record.goal, float(decision["min_improvement"]))
     except (LabError, KeyError, TypeError, ValueError):
         return None

@@ -30,7 +30,7 @@ def test_a_module_that_passes_more_tests_is_found(
     assert len(lock.tests) == 8
     results = document(cli("run", "-n", "6", "--json", cwd=folder))
     assert results["champion"]["value"] > 0.5
-    assert document(cli("verify", "best", "--json", cwd=folder))["rerun"]["equal"]
+    assert document(cli("verify", "best", "--rerun", "--json", cwd=folder))["rerun"]["equal"]
 
     (folder / "scorer" / "tests" / "test_more.py").write_text("def test_more(): pass\n")
     git(folder, "add", "-A")
