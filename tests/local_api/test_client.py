@@ -46,6 +46,8 @@ def test_a_fresh_folder_is_migrated_and_private(migrated: Path) -> None:
     assert (migrated / "prefect.db").stat().st_size > 100_000
     assert not (migrated / "api.json").exists()
     assert (migrated / "api.log").stat().st_mode & 0o077 == 0
+    # Not beside Prefect's code, where a lock would see them come.
+    assert list((migrated / "ui").rglob("index.html"))
 
 
 def test_two_processes_at_once_share_one_server_that_leaves_after_them(home: Path, port: int) -> None:
