@@ -76,6 +76,18 @@ async def evaluate(lab: str, idea: Idea, runs: tuple[PointRun, ...]) -> tuple[Sc
     return scores
 
 
+@task(
+    cache_policy=NO_CACHE,
+    persist_result=False,
+    retries=_RETRIES,
+    retry_delay_seconds=1,
+    retry_condition_fn=_infrastructure_failed,
+)
+async def compare(lab: str, idea: Idea, runs: tuple[PointRun, ...], scores: tuple[Score, ...]) -> None:
+    """Run idea and champion on further seeds, until the answer is clear."""
+    await running(lab).compare(idea, runs, scores)
+
+
 @task(cache_policy=NO_CACHE, persist_result=False)
 async def decide(
     lab: str, idea: Idea, runs: tuple[PointRun, ...], scores: tuple[Score, ...]

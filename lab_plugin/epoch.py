@@ -53,6 +53,8 @@ def lock_of(record: LockRecord, terms: Terms) -> Lock:
         commit=record.commit,
         value=record.value,
         terms=terms,
+        noise={name: noise.model_dump(mode="json") for name, noise in record.noise.items()},
+        detectable=record.detectable,
     )
 
 

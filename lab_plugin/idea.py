@@ -48,6 +48,8 @@ class Idea(BaseModel):
         points: What to try; one, or the points of a batch.
         usd: What the proposal cost.
         fault: Set when there is nothing to run.
+        continues: The idea whose comparison goes on with this one; 0 for none.
+        max_repeats: Of that, in all; 0 for the lab's.
         commit: Of the first point; empty until it is committed.
     """
 
@@ -64,6 +66,8 @@ class Idea(BaseModel):
     points: tuple[PlannedPoint, ...] = Field(min_length=1)
     usd: float = 0.0
     fault: Fault | None = None
+    continues: int = 0
+    max_repeats: int = 0
     commit: str = Field(default="", exclude=True)
 
     @property

@@ -296,6 +296,11 @@ class Lab:
                 f"{FILE_NAME} (epoch {lock.epoch}) is not the lock of the ledger (epoch {record.epoch}).",
                 f"Run `lab lock`: it writes {FILE_NAME} again, or says what changed since the ledger's lock.",
             )
+        if lock.noise != {name: noise.model_dump(mode="json") for name, noise in record.noise.items()}:
+            raise LockError(
+                f"{FILE_NAME} was edited by hand: its noise is not that of the ledger.",
+                f"Run `lab lock`: it writes {FILE_NAME} again.",
+            )
         self.require_terms(lock)
         return record, lock
 

@@ -8,8 +8,10 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from lab_plugin.calibration import calibrate
 from lab_plugin.campaign import trial_params
-from lab_plugin.config import check_committed
+from lab_plugin.comparison import noise_record
+from lab_plugin.config import USAGE_METRICS, check_committed
 from lab_plugin.details import store_score
 from lab_plugin.epoch import load_lock, lock_of, store_epoch
 from lab_plugin.errors import LabError, LockError
@@ -125,6 +127,9 @@ async def _open_epoch(
     # Every file of the environment is read for the first lock; that takes seconds, and so may the candidate.
     measuring = asyncio.ensure_future(asyncio.to_thread(lab.terms, "trusted"))
     try:
+        if any(name in USAGE_METRICS for name in lab.config.decision.metrics(lab.config.scorer.metric)):
+            # What is measured by the clock is measured on a quiet machine.
+            await asyncio.wait((measuring,))
         scoring = await score_tree(lab, runner, lab.repository.tree_of(commit))
     finally:
         await asyncio.wait((measuring,))
@@ -137,6 +142,7 @@ async def _open_epoch(
             f"The {what} {commit[:12]} has no score: {score.reason}",
             "Nothing was locked. Mend the candidate or the scorer; `lab check` runs the same.",
         )
+    calibration = await calibrate(lab, runner, lab.repository.tree_of(commit), score)
     holdout = store_holdout(lab, terms)
     sealed = await _score_sealed(lab, sandbox, lab.repository.tree_of(commit), terms, holdout)
     if sealed is not None and sealed.value is None:
@@ -160,6 +166,10 @@ async def _open_epoch(
         champion=champion.number if champion else 0,
         tests=runner.tests,
         holdout=_baseline(score.value, sealed),
+        seed=lab.config.decision.seed,
+        calibration=dict(calibration.values),
+        noise={name: noise_record(noise) for name, noise in calibration.noise.items()},
+        detectable=calibration.detectable,
     )
     details = store_score(lab, score, scoring.execution)
     stored = store_epoch(lab, record, terms, tree, details, holdout)

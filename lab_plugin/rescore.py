@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from lab_plugin.campaign import trial_params
@@ -18,10 +20,12 @@ class Rescoring:
     """What a commit does now.
 
     Attributes:
+        trial: The trial; its folders are there only while `rescoring` lasts.
         execution: The candidate's run.
         score: What the scorer made of it.
     """
 
+    trial: Trial
     execution: Execution
     score: Score
 
@@ -39,14 +43,26 @@ async def with_collected_tests(lab: Lab, runner: TrialRunner) -> TrialRunner:
         return runner.with_tests(await runner.collect(folder))
 
 
-async def score_tree(lab: Lab, runner: TrialRunner, tree: str, number: int = 0) -> Rescoring:
-    """Run and score one tree, in a workspace written from git.
+async def score_tree(
+    lab: Lab, runner: TrialRunner, tree: str, number: int = 0, seed: int | None = None
+) -> Rescoring:
+    """Run and score one tree, and remove all that came of it; see `rescoring`."""
+    async with rescoring(lab, runner, tree, number, seed) as found:
+        return found
+
+
+@asynccontextmanager
+async def rescoring(
+    lab: Lab, runner: TrialRunner, tree: str, number: int = 0, seed: int | None = None
+) -> AsyncIterator[Rescoring]:
+    """Run and score one tree, in a workspace written from git; its outputs are there while the block lasts.
 
     Args:
         lab: The lab.
         runner: Under the lock to score with.
         tree: The candidate's tree.
         number: The idea's number, for `LAB_IDEA`; 0 for the baseline.
+        seed: `LAB_SEED`; None for that of `[decision]`.
 
     Raises:
         SandboxUnavailable: The sandbox broke.
@@ -62,9 +78,9 @@ async def score_tree(lab: Lab, runner: TrialRunner, tree: str, number: int = 0) 
                 workspace=workspace.path,
                 folder=folder,
                 params=trial_params(lab, PlannedPoint(tree=tree)),
-                seed=lab.config.decision.seed,
+                seed=lab.config.decision.seed if seed is None else seed,
             )
             execution = await runner.execute(trial)
-            return Rescoring(execution, await runner.evaluate(trial, execution))
+            yield Rescoring(trial, execution, await runner.evaluate(trial, execution))
     finally:
         pool.release(workspace, tainted=not runner.contained)

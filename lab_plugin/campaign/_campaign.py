@@ -14,7 +14,8 @@ from lab_plugin.budget import Budget, Spent, exhausted
 from lab_plugin.campaign._ideas import IdeaDesk
 from lab_plugin.campaign._keeping import KeepDesk
 from lab_plugin.campaign._trials import PointRun, TrialDesk
-from lab_plugin.campaign._verdicts import Clock, VerdictDesk
+from lab_plugin.campaign._verdicts import Clock, VerdictDesk, best_of
+from lab_plugin.comparison import ComparisonDesk
 from lab_plugin.epoch import holdout_of, snapshot_of
 from lab_plugin.errors import LabError, SpaceExhausted
 from lab_plugin.evidence import EvidenceDesk
@@ -86,8 +87,10 @@ class Campaign:
         )
         evidence = EvidenceDesk(lab, lab.folder / "evidence")
         keeping = KeepDesk(lab, lock, self._holdout(sandbox, lease, record))
-        self._verdicts = VerdictDesk(lab, lease, record.digest, evidence, keeping)
+        self._comparisons = ComparisonDesk(lab, record, view, self._trials.repeat)
+        self._verdicts = VerdictDesk(lab, lease, record.digest, evidence, keeping, self._comparisons)
         self._left_open, set_aside = self._ideas.left_open(view.number, record.epoch)
+        self._comparisons.forget_all_but({point.tree for idea in self._left_open for point in idea.points})
         self.set_aside = tuple(set_aside)
         self._taken_up: dict[int, Idea] = {}
         self._next_number = max(lab.ledger.state().next_number, self._ideas.highest_number() + 1)
@@ -188,13 +191,36 @@ class Campaign:
         self.lab.require_snapshots()
         return await self._unless_stopped(self._trials.evaluate(runs))
 
+    def unclear(self, idea: Idea, runs: tuple[PointRun, ...], scores: Sequence[Score]) -> bool:
+        """Whether an idea needs `compare` before it can be decided."""
+        self._begin(idea, runs, scores)
+        return self._comparisons.unclear(idea.number)
+
+    async def compare(self, idea: Idea, runs: tuple[PointRun, ...], scores: Sequence[Score]) -> None:
+        """Run the idea and the champion on further seeds, until the rule has its answer.
+
+        Raises:
+            LockError: The scorer changed since the lock; nothing is scored with it.
+            SandboxUnavailable: The sandbox broke; may be called again, and goes on.
+        """
+        if not self.unclear(idea, runs, scores):
+            return
+        await asyncio.to_thread(self.lab.require_terms, self._lock)
+        self.lab.require_snapshots()
+        await self._unless_stopped(self._comparisons.compare(idea.number, self._hours_spent))
+
     async def decide(
         self, idea: Idea, runs: tuple[PointRun, ...], scores: Sequence[Score], flow_run: str = ""
     ) -> VerdictRecord:
         """Write the verdict with its evidence, and tell the proposer."""
-        now = time.monotonic()
-        clock = Clock(iteration=now - self._started.get(idea.number, now), campaign=self.seconds)
-        record, report = await self._verdicts.decide(idea, runs, scores, clock, flow_run)
+        decided = None
+        while decided is None:
+            # Nothing to do, unless another keep came in between.
+            await self.compare(idea, runs, scores)
+            now = time.monotonic()
+            clock = Clock(iteration=now - self._started.get(idea.number, now), campaign=self.seconds)
+            decided = await self._verdicts.decide(idea, runs, scores, clock, flow_run)
+        record, report = decided
         del self._started[idea.number]
         shutil.rmtree(self._trials.folder_of(idea.number), ignore_errors=True)
         for outcome in self._feedback.of(record):
@@ -206,6 +232,23 @@ class Campaign:
     def seconds(self) -> float:
         """Active wall seconds of the campaign, earlier processes included."""
         return self._base_seconds + time.monotonic() - self._began
+
+    def _begin(self, idea: Idea, runs: tuple[PointRun, ...], scores: Sequence[Score]) -> None:
+        """Open the comparison of an idea that has a score; one that the ledger answers for brings its own."""
+        if idea.fault is not None or not scores:
+            return
+        best = best_of(scores, self.lab.config.scorer.goal)
+        point, answer = idea.points[best], runs[best].answer
+        number = idea.continues or (answer.number if answer is not None else 0)
+        earlier = self.lab.ledger.state().ideas.get(number)
+        if earlier is not None and earlier.comparison is not None and earlier.tree == point.tree:
+            self._comparisons.resume(idea.number, earlier, idea.max_repeats if idea.continues else 0)
+        else:
+            self._comparisons.begin(idea.number, point.tree, point.params, scores, best)
+
+    def _hours_spent(self) -> str:
+        hours = self._budget.hours
+        return f"as {hours:g} hours are spent" if hours and self.seconds >= 3600 * hours else ""
 
     def _holdout(self, sandbox: Sandbox, lease: Lease, record: LockRecord) -> HoldoutDesk | None:
         if self.lab.config.scorer.holdout is None:

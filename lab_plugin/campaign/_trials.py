@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from lab_plugin.campaign._ideas import trial_params
-from lab_plugin.idea import Idea
+from lab_plugin.idea import Idea, PlannedPoint
 from lab_plugin.lab import Lab
 from lab_plugin.ledger import State
 from lab_plugin.repository import WorkspacePool
 from lab_plugin.sandbox import Execution
 from lab_plugin.scorer import Score, Trial, TrialRunner
+from lab_plugin.scratch import scratch
 
 
 @dataclass(frozen=True)
@@ -99,6 +102,35 @@ class TrialDesk:
             scores.append(score)
             done[name] = score
         return tuple(scores)
+
+    async def repeat(self, number: int, tree: str, params: Mapping[str, Any] | None, seed: int) -> Score:
+        """Run and score a tree on a further seed; nothing but the score is kept.
+
+        Args:
+            number: The idea's; 0 for the baseline.
+            tree: Its tree.
+            params: Its parameters; None for those that the tree holds.
+            seed: `LAB_SEED`.
+
+        Raises:
+            SandboxUnavailable: The sandbox broke; may be called again.
+        """
+        workspace = await asyncio.to_thread(self._pool.acquire, tree)
+        try:
+            with scratch(self._lab.folder) as folder:
+                point = PlannedPoint(tree=tree, params=dict(params or {}))
+                trial = Trial(
+                    # A champion may be repeated by several ideas at once, on different seeds.
+                    name=f"{self._lab.name}-{number:04d}-seed-{seed}",
+                    idea=f"{number:04d}",
+                    workspace=workspace.path,
+                    folder=folder,
+                    params=trial_params(self._lab, point),
+                    seed=seed,
+                )
+                return await self._runner.evaluate(trial, await self._runner.execute(trial))
+        finally:
+            self._pool.release(workspace, tainted=not self._runner.contained)
 
     async def _execute(self, idea: Idea, index: int) -> PointRun:
         point = idea.points[index]

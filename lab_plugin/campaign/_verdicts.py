@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,17 +11,18 @@ from typing import Any
 
 from lab_plugin.campaign._keeping import KeepDesk
 from lab_plugin.campaign._trials import PointRun
-from lab_plugin.decision import open_rule
+from lab_plugin.comparison import ComparisonDesk, OpenComparison, Outlook
 from lab_plugin.details import store_score
 from lab_plugin.errors import RefConflict, RepositoryError
 from lab_plugin.evidence import EvidenceDesk
 from lab_plugin.idea import Idea
 from lab_plugin.lab import Lab
-from lab_plugin.ledger import Champion, Point, VerdictRecord, Word
+from lab_plugin.ledger import Champion, Comparison, Goal, Point, VerdictRecord, Word
 from lab_plugin.repository import Lease, RefChange
 from lab_plugin.scorer import Score
 from lab_plugin.timestamps import utc_now
 
+_WORDS: dict[str, Word] = {"keep": "kept", "revert": "reverted", "inconclusive": "inconclusive"}
 _TRIES = 5
 _REASON = 2_000
 
@@ -38,7 +40,7 @@ class Clock:
     campaign: float
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class _Ruling:
     """The part of a record that the decision makes."""
 
@@ -48,6 +50,7 @@ class _Ruling:
     metrics: dict[str, float] = field(default_factory=dict)
     champion_value: float | None = None
     difference: float | None = None
+    comparison: Comparison | None = None
 
 
 class VerdictDesk:
@@ -59,49 +62,61 @@ class VerdictDesk:
         digest: The lock's digest.
         evidence: Takes what is shown of an idea.
         keeping: Looks at what would be kept.
+        comparisons: Says what the rule decides.
     """
 
     def __init__(
-        self, lab: Lab, lease: Lease, digest: str, evidence: EvidenceDesk, keeping: KeepDesk
+        self,
+        lab: Lab,
+        lease: Lease,
+        digest: str,
+        evidence: EvidenceDesk,
+        keeping: KeepDesk,
+        comparisons: ComparisonDesk,
     ) -> None:
         self._lab = lab
         self._lease = lease
         self._digest = digest
         self._evidence = evidence
         self._keeping = keeping
-        config = lab.config
-        self._rule = open_rule(config.decision.policy, config.scorer.goal, config.decision.min_improvement)
+        self._comparisons = comparisons
         self._one_at_a_time = asyncio.Lock()
 
     async def decide(
         self, idea: Idea, runs: Sequence[PointRun], scores: Sequence[Score], clock: Clock, flow_run: str
-    ) -> tuple[VerdictRecord, str]:
+    ) -> tuple[VerdictRecord, str] | None:
         """Decide an idea, lay its evidence down and append the verdict to the ledger.
 
         On a keep the champion moves in the same transaction. When another writer came first, the idea is
         decided again against the champion that is there now.
 
         Returns:
-            The verdict, and its report as markdown.
+            The verdict, and its report as markdown; None where the champion has changed, and the idea needs
+            more repeats beside the new one.
 
         Raises:
             RepositoryError: The lease was lost, or git refuses.
             LockError: It would be kept, and all that makes a score is not what was locked.
             SandboxUnavailable: It would be kept, and its hold-out could not be scored.
         """
-        best = self._best(scores)
+        best = best_of(scores, self._lab.config.scorer.goal)
         trial = _trial_of(runs, best)
         details = await asyncio.to_thread(self._details, runs[best : best + 1], scores[best : best + 1])
         async with self._one_at_a_time:
             for _ in range(_TRIES):
+                if self._comparisons.unclear(idea.number):
+                    return None
                 record = self._record(idea, runs, scores, clock, flow_run)
                 record = record.model_copy(update={"details": details})
                 if runs:
                     record = await self._keeping.review(record, self._champion(), runs[best])
                 try:
-                    return record, await asyncio.to_thread(self._write, idea, record, trial)
+                    report = await asyncio.to_thread(self._write, idea, record, trial)
                 except RefConflict:
                     self._lease.require()
+                else:
+                    self._comparisons.settle(record)
+                    return record, report
             raise RepositoryError(
                 f"The verdict of idea {idea.number} could not be written: its refs keep moving.",
                 "Look who else writes to this repository, then run `lab run` again; the idea is kept open.",
@@ -135,11 +150,11 @@ class VerdictDesk:
     def _record(
         self, idea: Idea, runs: Sequence[PointRun], scores: Sequence[Score], clock: Clock, flow_run: str
     ) -> VerdictRecord:
-        champion = self._champion()
-        best = self._best(scores)
-        ruling = self._rule_on(idea, runs, scores, best, champion)
+        best = best_of(scores, self._lab.config.scorer.goal)
+        one = self._comparisons.get(idea.number)
+        ruling = self._rule_on(idea, runs, scores, best, one)
         point = idea.points[best]
-        seconds = sum(score.seconds for score in scores)
+        seconds = sum(score.seconds for score in scores) + (one.seconds if one is not None else 0.0)
         first = scores[0] if scores else Score(status="rejected")
         answered = [run.answer.number for run in runs if run.answer is not None]
         return VerdictRecord(
@@ -173,6 +188,9 @@ class VerdictDesk:
             campaign_seconds=clock.campaign,
             usd=idea.usd,
             flow_run=flow_run,
+            comparison=ruling.comparison,
+            drift=self._comparisons.drift,
+            continues=idea.continues,
         )
 
     def _rule_on(
@@ -181,36 +199,25 @@ class VerdictDesk:
         runs: Sequence[PointRun],
         scores: Sequence[Score],
         best: int,
-        champion: Champion,
+        one: OpenComparison | None,
     ) -> _Ruling:
         if idea.fault is not None:
             return _Ruling(verdict=idea.fault.verdict, reason=idea.fault.reason)
         score, answer = scores[best], runs[best].answer
-        origin = ""
-        if answer is not None:
-            twin = f"idea {answer.number}" if answer.number else "the baseline"
-            origin = f"duplicate of {twin}, not run again; "
-        if score.status != "scored" or score.value is None:
+        origin = _origin(idea, answer.number) if answer is not None else ""
+        if one is None:
             return _Ruling(verdict=_failure(score), reason=origin + score.reason)
-        comparison = self._rule.compare(score.value, champion.value)
-        verdict, reason = comparison.verdict, comparison.reason
-        if len(idea.points) > 1:
-            reason = f"best of {len(idea.points)} points is {reason}"
-        return _Ruling(
-            verdict=verdict,
-            reason=origin + reason,
-            value=score.value,
-            metrics=dict(score.metrics),
-            champion_value=champion.value,
-            difference=comparison.difference,
-        )
+        if one.failure is not None and not one.champion_failed:
+            return _Ruling(verdict=_failure(one.failure), reason=origin + one.failure.reason)
+        picked = f"best of {len(idea.points)} points is " if len(idea.points) > 1 else ""
+        if one.champion_failed:
+            metrics = dict(score.metrics)
+            return _Ruling("inconclusive", origin + one.champion_failed, score.value, metrics)
+        return _ruled(self._comparisons.outlook(idea.number), score, origin + picked, self._metric)
 
-    def _best(self, scores: Sequence[Score]) -> int:
-        sign = 1 if self._lab.config.scorer.goal == "maximize" else -1
-        values = [
-            (sign * score.value, -index) for index, score in enumerate(scores) if score.value is not None
-        ]
-        return -max(values)[1] if values else 0
+    @property
+    def _metric(self) -> str:
+        return self._lab.config.scorer.metric
 
     def _commit(self, idea: Idea, best: int) -> str:
         if best == 0:
@@ -223,6 +230,45 @@ class VerdictDesk:
         if champion is None:
             raise RepositoryError(f"The lab {self._lab.name} has no champion.", "Run `lab lock`.")
         return champion
+
+
+def best_of(scores: Sequence[Score], goal: Goal) -> int:
+    """Index of the best score; the first of equal ones, and 0 where none has a value."""
+    sign = 1 if goal == "maximize" else -1
+    values = [(sign * score.value, -index) for index, score in enumerate(scores) if score.value is not None]
+    return -max(values)[1] if values else 0
+
+
+def _ruled(outlook: Outlook, score: Score, before: str, metric: str) -> _Ruling:
+    """What the rule's answer makes of an idea.
+
+    Args:
+        outlook: Settled.
+        score: The first of the point that decides.
+        before: What begins the reason.
+        metric: The lab's.
+    """
+    decision, evidence = outlook.decision, outlook.evidence
+    assert decision is not None and evidence is not None
+    pairs = evidence.metrics[metric]
+    tested = decision.statement.evidence is not None or decision.statement.repeats > 1
+    difference = pairs.value - pairs.reference
+    return _Ruling(
+        verdict=_WORDS[decision.state],
+        reason=before + (decision.sentence if tested else decision.reason),
+        value=pairs.value,
+        metrics=dict(score.metrics),
+        champion_value=pairs.reference,
+        difference=difference if math.isfinite(difference) else None,
+        comparison=outlook.record,
+    )
+
+
+def _origin(idea: Idea, twin: int) -> str:
+    """Where the scores of an idea come from that the ledger answered for."""
+    if idea.continues:
+        return f"rerun of idea {idea.continues}; "
+    return f"duplicate of {f'idea {twin}' if twin else 'the baseline'}, not run again; "
 
 
 def _trial_of(runs: Sequence[PointRun], best: int) -> Path | None:

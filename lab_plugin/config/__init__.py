@@ -3,6 +3,7 @@
 from lab_plugin.config._candidate import Candidate
 from lab_plugin.config._check_files import check_committed
 from lab_plugin.config._checks import LAB_FILE, LOCK_FILE
+from lab_plugin.config._deciding import LINES, Decision, parse_amount
 from lab_plugin.config._feedback import Feedback
 from lab_plugin.config._holdout import Holdout
 from lab_plugin.config._load import find, load
@@ -19,7 +20,7 @@ from lab_plugin.config._schemas import (
     NpySchema,
     OutputSchema,
 )
-from lab_plugin.config._scoring import USAGE_METRICS, USAGE_PREFIX, Decision, Scorer
+from lab_plugin.config._scoring import USAGE_METRICS, USAGE_PREFIX, Scorer
 from lab_plugin.config._services import Service
 from lab_plugin.config._space import (
     CategoricalParameter,
@@ -34,6 +35,7 @@ from lab_plugin.config._units import parse_duration, parse_size
 __all__ = [
     "ANY",
     "LAB_FILE",
+    "LINES",
     "LOCK_FILE",
     "USAGE_METRICS",
     "USAGE_PREFIX",
@@ -66,6 +68,7 @@ __all__ = [
     "is_scorer_file",
     "load",
     "parse",
+    "parse_amount",
     "parse_duration",
     "parse_size",
     "scorer_files",

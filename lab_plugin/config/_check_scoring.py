@@ -39,9 +39,15 @@ def check_metric(metric: object) -> Iterator[tuple[Place, str]]:
     Args:
         metric: `scorer.metric`.
     """
-    if isinstance(metric, str) and metric.startswith(USAGE_PREFIX) and metric not in USAGE_METRICS:
-        known = ", ".join(USAGE_METRICS)
+    if known := unmeasured(metric):
         yield (
             ("scorer", "metric"),
             f'scorer.metric: the host does not measure "{metric}"; it measures {known}',
         )
+
+
+def unmeasured(metric: object) -> str:
+    """What the host measures, where a metric is named as if it did and it does not; else ""."""
+    if isinstance(metric, str) and metric.startswith(USAGE_PREFIX) and metric not in USAGE_METRICS:
+        return ", ".join(USAGE_METRICS)
+    return ""

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 
 from pydantic_core import ErrorDetails
 
+from lab_plugin.config._deciding import nested
 from lab_plugin.config._holdout import Holdout
 from lab_plugin.config._schemas import BY_TYPE
 from lab_plugin.config._services import Service
@@ -24,8 +25,6 @@ _LATER = {
     ("gates",),
     ("proposers",),
     ("reviewers",),
-    ("decision", "guards"),
-    ("decision", "prefer"),
 }
 _NESTED: dict[Place, type[Table]] = {("scorer", "holdout"): Holdout}
 _SETTINGS = {("search_space", "file"), ("search_space", "key")}
@@ -123,6 +122,7 @@ def _known_of_parameter(loc: tuple[int | str, ...]) -> list[str] | None:
 
 def _known_nested(place: Place) -> list[str] | None:
     table = Service if place[0] == "services" and len(place) == 3 else _NESTED.get(place[:-1])
+    table = table or nested(place[:-1])
     return [field.alias or name for name, field in table.model_fields.items()] if table else None
 
 

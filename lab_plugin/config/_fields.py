@@ -89,12 +89,6 @@ def _check_text(text: str) -> str:
     return text
 
 
-def refuse_relative(value: object) -> object:
-    if isinstance(value, str):
-        raise ValueError('relative amounts such as "1%" are not in this version; write an absolute number')
-    return value
-
-
 RelativePath = Annotated[str, AfterValidator(check_path)]
 Paths = Annotated[
     tuple[RelativePath, ...],

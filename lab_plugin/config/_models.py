@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, PrivateAttr
 
 from lab_plugin.config._candidate import Candidate
+from lab_plugin.config._deciding import Decision
 from lab_plugin.config._feedback import Feedback
 from lab_plugin.config._fields import (
     Count,
@@ -19,7 +20,7 @@ from lab_plugin.config._fields import (
     check_variable,
 )
 from lab_plugin.config._proposing import Proposer, Strategy
-from lab_plugin.config._scoring import Decision, Scorer
+from lab_plugin.config._scoring import Scorer
 from lab_plugin.config._services import Services
 from lab_plugin.config._space import SearchSpace, Table
 from lab_plugin.toml import Place, Positions
@@ -142,7 +143,7 @@ class Config(Table):
         return {
             "candidate": self.candidate.model_dump(mode="json", exclude={"paths"} | unset),
             "scorer": self.scorer.model_dump(mode="json", exclude={"samples"} | sealed),
-            "decision": self.decision.model_dump(mode="json"),
+            "decision": self.decision.model_dump(mode="json", exclude={"drift_every", "confirm"}),
             "sandbox": self.sandbox.model_dump(mode="json", include={"require"}),
             **({"services": services} if services else {}),
         }

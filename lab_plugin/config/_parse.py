@@ -12,12 +12,14 @@ from pydantic import ValidationError
 
 from lab_plugin.config._candidate import Candidate
 from lab_plugin.config._check_contract import check_contract
+from lab_plugin.config._check_decision import check_decision
 from lab_plugin.config._checks import check_between, check_strategy
+from lab_plugin.config._deciding import Decision
 from lab_plugin.config._faults import FaultTeller, label
 from lab_plugin.config._feedback import Feedback
 from lab_plugin.config._models import Budget, Config, Lab, SandboxTable
 from lab_plugin.config._proposing import Proposer, Strategy
-from lab_plugin.config._scoring import Decision, Scorer
+from lab_plugin.config._scoring import Scorer
 from lab_plugin.config._services import ServiceTables, check_services
 from lab_plugin.config._space import SearchSpace, Table
 from lab_plugin.errors import ConfigError
@@ -168,6 +170,8 @@ def _add_faults_between(document: dict[str, object], faults: dict[Place, str]) -
         return content.keys() if isinstance(content, dict) else None
 
     for place, message in check_contract(values, given):
+        faults.setdefault(place, message)
+    for place, message in check_decision(values):
         faults.setdefault(place, message)
     for place, message in check_strategy(values, has_space="search_space" in document):
         faults.setdefault(place, message)

@@ -1,4 +1,4 @@
-"""`[scorer]` and `[decision]`: what makes a score and a verdict."""
+"""`[scorer]`: what makes a score."""
 
 from __future__ import annotations
 
@@ -15,8 +15,6 @@ from lab_plugin.config._fields import (
     Patterns,
     RelativePath,
     Seconds,
-    Seed,
-    refuse_relative,
 )
 from lab_plugin.config._holdout import Holdout
 from lab_plugin.config._space import Name, Table
@@ -68,17 +66,3 @@ class Scorer(Table):
     memory: Bytes = 2 << 30
     cpus: Cores = 1.0
     holdout: Holdout | None = None
-
-
-class Decision(Table):
-    """`[decision]`: when an idea is kept.
-
-    Attributes:
-        policy: `exact`: the values are compared as they are.
-        min_improvement: By how much the metric must get better, absolute; 0 for any improvement.
-        seed: `LAB_SEED` of every trial, so that candidate and champion are compared on common ground.
-    """
-
-    policy: Literal["exact"] = "exact"
-    min_improvement: Annotated[float, BeforeValidator(refuse_relative), Field(ge=0)] = 0.0
-    seed: Seed = 0

@@ -20,6 +20,7 @@ class Decision:
         statement: The comparison in figures.
         controlled: The keep counts among those of the error budget; False for all other states, and for
             keeps of policies without a test.
+        simpler: It is kept for its simplicity.
         found: Metric -> noise, where a scorer that was taken for deterministic is not.
     """
 
@@ -27,6 +28,7 @@ class Decision:
     reason: str
     statement: Statement
     controlled: bool = False
+    simpler: bool = False
     found: Mapping[str, Noise] = field(default_factory=dict)
 
     @property

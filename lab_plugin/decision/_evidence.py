@@ -86,6 +86,11 @@ class Pairs:
         return tuple(gain - sign * margin.absolute(theirs) for gain, theirs in pairs)
 
     @property
+    def value(self) -> float:
+        """The candidate's mean."""
+        return mean(self.candidate)
+
+    @property
     def reference(self) -> float:
         """The champion's mean."""
         return mean(self.champion)

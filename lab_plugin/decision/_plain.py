@@ -13,7 +13,7 @@ from lab_plugin.decision._guards import look_at_guards
 from lab_plugin.decision._noise import Noise
 from lab_plugin.decision._rules import Rules
 from lab_plugin.decision._simplicity import exactly_simpler
-from lab_plugin.decision._statement import State, describe
+from lab_plugin.decision._statement import describe
 
 
 def decide_exact(rules: Rules, noises: Mapping[str, Noise], evidence: Evidence) -> Decision:
@@ -29,11 +29,12 @@ def compare_exactly(rules: Rules, evidence: Evidence) -> Decision:
     pairs = evidence.metrics[rules.metric].first(1)
     rule = ExactRule(rules.goal, rules.min_improvement.absolute(pairs.reference))
     compared = rule.compare(pairs.candidate[0], pairs.champion[0])
-    state: State = "keep" if compared.verdict == "kept" else "revert"
-    reason = compared.reason
-    if state == "revert" and (simpler := exactly_simpler(rules, evidence)):
-        state, reason = "keep", simpler
-    return Decision(state=state, reason=reason, statement=describe(pairs))
+    statement = describe(pairs)
+    if compared.verdict == "kept":
+        return Decision(state="keep", reason=compared.reason, statement=statement)
+    if simpler := exactly_simpler(rules, evidence):
+        return Decision(state="keep", reason=simpler, statement=statement, simpler=True)
+    return Decision(state="revert", reason=compared.reason, statement=statement)
 
 
 def decide_greedy(rules: Rules, noises: Mapping[str, Noise], evidence: Evidence) -> Decision:

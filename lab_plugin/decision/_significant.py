@@ -19,6 +19,8 @@ from lab_plugin.decision._simplicity import walk_for_simplicity
 from lab_plugin.decision._tested import Tested, test_metric, test_samples
 from lab_plugin.decision._walk import Walk
 
+_BETTER = "better"
+
 
 def decide_significant(
     rules: Rules, noises: Mapping[str, Noise], evidence: Evidence, level: Level
@@ -50,7 +52,7 @@ def _settle(
     simpler = walk_for_simplicity(rules, noises, evidence, level)
     reason = _keepable(tested, simpler, evidence, level, spent_all)
     if reason and not guards.open:
-        return tested.decide("keep", reason)
+        return replace(tested.decide("keep", reason), simpler=reason != _BETTER)
     if tested.hopeless and not reason and (simpler is None or simpler.state == "hopeless"):
         return tested.decide("revert", tested.loss(rules.detect))
     if not spent_all and level.base > 0:
@@ -65,7 +67,7 @@ def _settle(
 def _keepable(tested: Tested, simpler: Walk | None, evidence: Evidence, level: Level, spent_all: bool) -> str:
     """Why the idea may be kept; "" when it may not, or not yet."""
     if tested.better or (spent_all and tested.evidence >= level.least and tested.ahead):
-        return "better"
+        return _BETTER
     if simpler is None:
         return ""
     if simpler.state == "better" or (spent_all and simpler.log_evidence >= level.least):

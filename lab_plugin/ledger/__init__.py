@@ -6,9 +6,12 @@ from lab_plugin.ledger._codec import canonical, line_of
 from lab_plugin.ledger._ledger import Ledger
 from lab_plugin.ledger._records import (
     CampaignRecord,
+    Comparison,
+    Drift,
     Goal,
     Holdout,
     LockRecord,
+    Noise,
     Point,
     Record,
     VerdictRecord,
@@ -21,12 +24,15 @@ from lab_plugin.ledger._verify import Place, Proof
 __all__ = [
     "CampaignRecord",
     "Champion",
+    "Comparison",
+    "Drift",
     "Entry",
     "Goal",
     "Holdout",
     "Ideas",
     "Ledger",
     "LockRecord",
+    "Noise",
     "OpenCampaign",
     "Place",
     "Point",

@@ -55,6 +55,84 @@ class Holdout(BaseModel):
     """Why there is no value."""
 
 
+class Noise(BaseModel):
+    """How much a metric moves with the seed, as `lab_plugin.decision.Noise` has it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    sd: FiniteFloat
+    df: FiniteFloat = 0.0
+    """0 when it was stated."""
+    origin: Literal["calibrated", "stated", "found"] = "calibrated"
+    paired_sd: FiniteFloat | None = None
+    paired_df: FiniteFloat = 0.0
+
+
+class Comparison(BaseModel):
+    """What a verdict was decided by, whole enough to decide it again."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    champion: int
+    """Idea of the champion that it was compared with; 0 for the baseline."""
+    seeds: tuple[int, ...]
+    """`LAB_SEED` of the pairs, in the order in which they were drawn."""
+    candidate: dict[str, tuple[FiniteFloat, ...]]
+    """Metric -> value per seed."""
+    against: dict[str, tuple[FiniteFloat, ...]]
+    """The champion's, on the same seeds."""
+    noise: dict[str, Noise] = Field(default_factory=dict)
+    """What was known of each metric's noise then."""
+    found: dict[str, Noise] = Field(default_factory=dict)
+    """Metrics that were taken for deterministic until now."""
+    place: int = 0
+    """In its campaign, from 1; 0 for the rerun of an idea, which takes no share of the error."""
+    tries: int = 0
+    """Ideas that the campaign was laid out for."""
+    level: FiniteFloat = 0.0
+    """The idea's share of the campaign's error."""
+    raised: FiniteFloat = 0.0
+    """The same times the keeps before it and one."""
+    max_repeats: int = 0
+    points: int = 1
+    """Points of the batch that it was picked from by its first score."""
+    rivals: tuple[FiniteFloat, ...] = ()
+    simpler: str = ""
+    slack: FiniteFloat = 0.0
+    difference: FiniteFloat | None = None
+    """Mean of candidate minus champion, pair by pair."""
+    low: FiniteFloat | None = None
+    high: FiniteFloat | None = None
+    confidence: FiniteFloat | None = None
+    samples: int = 0
+    evidence: FiniteFloat | None = None
+    """Natural logarithm."""
+    needed: FiniteFloat | None = None
+    error_spent: FiniteFloat = 0.0
+    corrected: FiniteFloat | None = None
+    """The difference less what picking and stopping add to it."""
+    controlled: bool = False
+    """Kept by a test that counts in the error's budget."""
+    risked: FiniteFloat | None = None
+    """Kept for its simplicity: how much of the metric that may have cost."""
+
+
+class Drift(BaseModel):
+    """The champion, scored again on a seed that it had been scored on."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    champion: int
+    seed: int
+    before: dict[str, FiniteFloat]
+    after: dict[str, FiniteFloat]
+    moved: bool
+    """Shown to have moved: the champion's earlier scores are no longer used."""
+    by: FiniteFloat | None = None
+    found: dict[str, Noise] = Field(default_factory=dict)
+    """Metrics that were taken for deterministic until now."""
+
+
 class LockRecord(_Record):
     """An epoch opens: a scorer is locked and the champion scored with it. The commit's tree is the scorer's
     snapshot; its second parent is the champion's commit.
@@ -81,6 +159,14 @@ class LockRecord(_Record):
     """Ids of the tests that a score is made of under the contract `tests`, and no other is."""
     holdout: Holdout | None = None
     """The sealed scoring of the same commit; None in a lab without a hold-out."""
+    seed: int = 0
+    """`LAB_SEED` of the score."""
+    calibration: dict[str, tuple[FiniteFloat, ...]] = Field(default_factory=dict)
+    """Metric -> its values on seeds of their own."""
+    noise: dict[str, Noise] = Field(default_factory=dict)
+    """Metric -> its noise; empty in locks of before it was measured."""
+    detectable: FiniteFloat | None = None
+    """The smallest improvement that an idea is found with in 9 of 10 cases; None when none can be."""
 
 
 class CampaignRecord(_Record):
@@ -118,9 +204,11 @@ class VerdictRecord(_Record):
     verdict: Word
     reason: str
     value: FiniteFloat | None = None
+    """The metric; the mean over the seeds of the comparison."""
     metrics: dict[str, FiniteFloat] = Field(default_factory=dict)
+    """All metrics of the first run, on the seed of the record."""
     champion_value: FiniteFloat | None = None
-    """The champion's value that it was compared with."""
+    """The champion's value that it was compared with; the mean over the same seeds."""
     difference: FiniteFloat | None = None
     """value minus champion_value, in the metric's own direction."""
     params: dict[str, Any] = Field(default_factory=dict)
@@ -145,6 +233,12 @@ class VerdictRecord(_Record):
     flow_run: str = ""
     holdout: Holdout | None = None
     """The sealed scoring of an idea that would be kept; None for all others."""
+    comparison: Comparison | None = None
+    """None where nothing was compared, and in records of before there was one."""
+    drift: Drift | None = None
+    """A look at the champion that was taken before this verdict."""
+    continues: int = 0
+    """The idea that this one is a rerun of; 0 for none."""
 
 
 Record = Annotated[LockRecord | CampaignRecord | VerdictRecord, Field(discriminator="kind")]

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from lab_plugin.decision import Pairs
 from lab_plugin.errors import LedgerError
 from lab_plugin.idea import Idea
-from lab_plugin.ledger._records import CampaignRecord, LockRecord, Record, VerdictRecord
+from lab_plugin.ledger._records import CampaignRecord, Comparison, LockRecord, Record, VerdictRecord
 from lab_plugin.ledger._state import State
 
 _LOSERS = ("crashed", "rejected")
@@ -159,7 +160,9 @@ def _value_faults(state: State, record: VerdictRecord) -> Iterator[Fault]:
         yield Fault(f"idea {number} is kept without a value")
     against = record.champion_value
     compared = against is not None or record.verdict == "kept"
-    if champion is not None and compared and against != champion.value:
+    if record.comparison is not None:
+        yield from _comparison_faults(state, record, record.comparison)
+    elif champion is not None and compared and against != champion.value:
         yield Fault(
             f"idea {number} was not compared with the champion of its time, idea {champion.number}",
             repr(champion.value),
@@ -173,6 +176,37 @@ def _value_faults(state: State, record: VerdictRecord) -> Iterator[Fault]:
             _shown(champion.holdout),
             _shown(sealed),
         )
+
+
+def _comparison_faults(state: State, record: VerdictRecord, found: Comparison) -> Iterator[Fault]:
+    """Check that a verdict's values are the means of the scores that it was decided by."""
+    number, champion = record.number, state.champion
+    if champion is not None and found.champion != champion.number:
+        yield Fault(
+            f"idea {number} was not compared with the champion of its time, idea {champion.number}",
+            f"idea {champion.number}",
+            f"idea {found.champion}",
+        )
+    metric = state.lock.metric if state.lock else ""
+    lengths = {len(values) for values in (*found.candidate.values(), *found.against.values())}
+    if lengths != {len(found.seeds)} or found.candidate.keys() != found.against.keys() or not found.seeds:
+        yield Fault(f"the comparison of idea {number} has not one pair for each seed")
+        return
+    if len(set(found.seeds)) != len(found.seeds):
+        yield Fault(f"the comparison of idea {number} counts a seed twice")
+    if metric not in found.candidate:
+        yield Fault(f"the comparison of idea {number} lacks the metric {metric}")
+        return
+    pairs = Pairs(found.candidate[metric], found.against[metric])
+    means: dict[str, tuple[float, float | None]] = {
+        "value": (pairs.value, record.value),
+        "champion's value": (pairs.reference, record.champion_value),
+    }
+    for name, (expected, value) in means.items():
+        if expected != value:
+            yield Fault(
+                f"the {name} of idea {number} is not the mean of its scores", repr(expected), repr(value)
+            )
 
 
 def _difference_faults(record: VerdictRecord) -> Iterator[Fault]:
@@ -189,7 +223,12 @@ def _difference_faults(record: VerdictRecord) -> Iterator[Fault]:
 
 def _metric_faults(metric: str, record: LockRecord | VerdictRecord) -> Iterator[Fault]:
     known = record.metrics.get(metric, record.value)
-    if known != record.value:
+    found = record.comparison if isinstance(record, VerdictRecord) else None
+    if found is not None and metric in found.candidate and found.seeds[:1] == (record.seed,):
+        if known != found.candidate[metric][0]:
+            first = repr(found.candidate[metric][0])
+            yield Fault(f"its metric {metric} is not that of its first run", first, repr(known))
+    elif found is None and known != record.value:
         yield Fault(f"its value is not its metric {metric}", repr(known), repr(record.value))
 
 

@@ -13,8 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 from lab_plugin.errors import LockError
 
 FILE_NAME = "lab.lock"
-VERSION = 2
-"""Of `lab.lock`; 2 locks the content of the environment, where 1 locked names and versions only."""
+VERSION = 3
+"""Of `lab.lock`: 2 locks the environment's content, 1 locked names and versions; 3 tells of the noise."""
 
 
 class Terms(BaseModel):
@@ -59,6 +59,8 @@ class Lock(BaseModel):
         commit: The commit scored when the epoch opened.
         value: Its metric.
         terms: What the digest was taken over.
+        noise: Metric -> its noise over seeds, as it was measured.
+        detectable: Smallest improvement that an idea is found with in 9 of 10 cases; None when none is.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -71,6 +73,8 @@ class Lock(BaseModel):
     commit: str
     value: FiniteFloat
     terms: Terms
+    noise: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    detectable: FiniteFloat | None = None
 
     def to_bytes(self) -> bytes:
         """The file's bytes: JSON that diffs well."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from lab_plugin.config import CategoricalParameter, FloatParameter, IntParameter, parse
+from lab_plugin.config import CategoricalParameter, FloatParameter, IntParameter, parse, parse_amount
 from lab_plugin.errors import ConfigError
 
 Fault = Callable[[str, str], str]
@@ -179,9 +179,33 @@ def test_names_the_nearest_valid_key(
         ('files   = ["scorer/**"]', "files = []", "must not be empty"),
         ('files   = ["scorer/**"]', 'files = ["./scorer/**"]', '"."'),
         ('files   = ["scorer/**"]', 'files = ["scorer/**", "scorer/**"]', "twice"),
-        ("min_improvement = 0.01", 'min_improvement = "1%"', "not in this version"),
-        ("min_improvement = 0.01", "min_improvement = -1", "greater than or equal to 0"),
-        ("min_improvement = 0.01", 'policy = "sequential"', "must be 'exact'"),
+        ("min_improvement = 0.01", 'min_improvement = "a bit"', "or a part of the champion's value"),
+        ("min_improvement = 0.01", "min_improvement = -1", "not negative"),
+        ("min_improvement = 0.01", "min_improvement = true", "a number in the metric's units"),
+        ("min_improvement = 0.01", 'policy = "sequential"', "must be 'significant'"),
+        ("min_improvement = 0.01", "confidence = 1.0", "less than 1"),
+        ("min_improvement = 0.01", 'policy = "threshold"', "needs decision.bar"),
+        ("min_improvement = 0.01", "bar = 0.9", 'only "threshold" has'),
+        ("min_improvement = 0.01", "repeats = 3", "give max_repeats"),
+        ("min_improvement = 0.01", "tolerance = 0.1", "no decision.objectives"),
+        ("min_improvement = 0.01", 'tie_break = "latency"', "none of the objectives"),
+        ("min_improvement = 0.01", "guards = { size = {} }", "a guard has one of"),
+        ("min_improvement = 0.01", "guards = { size = { at_least = 1, least = 2 } }", "unknown key 'least'"),
+        ("min_improvement = 0.01", 'guards = { "usage.joules" = { at_most = 1 } }', "does not measure"),
+        ("min_improvement = 0.01", "guards = { size = 5 }", "must be a table"),
+        ("min_improvement = 0.01", "objectives = { size = {} }", "'goal' is missing"),
+        (
+            "min_improvement = 0.01",
+            'objectives = { accuracy = { goal = "minimize" } }',
+            "is the lab's metric",
+        ),
+        (
+            "min_improvement = 0.01",
+            'policy = "exact"\nobjectives = { size = { goal = "minimize" } }',
+            'only the policy "significant"',
+        ),
+        ("min_improvement = 0.01", "simplicity = { margin = 0.1, by = [] }", "must not be empty"),
+        ("min_improvement = 0.01", "simplicity = { margin = 0.1, bye = [] }", "did you mean 'by'?"),
         ("iterations = 50", "iterations = 5.0", "must be a whole number"),
         ("iterations = 50", "iterations = true", "must be a whole number"),
         ("iterations = 50", "iterations = 0", "greater than or equal to 1"),
@@ -294,3 +318,39 @@ def test_the_error_says_how_many_and_where(valid: str) -> None:
         parse(valid.replace("timeout", "timout"), "/x/lab.toml")
     assert str(caught.value).startswith("/x/lab.toml has a fault.\n  lab.toml:9: ")
     assert caught.value.remedy
+
+
+def test_a_decision_as_its_owner_wishes_it(valid: str) -> None:
+    config = parse(
+        valid.replace(
+            "min_improvement = 0.01",
+            """
+min_improvement = "1.5 %"
+noise           = 0.02
+tie_break       = "latency"
+tolerance       = 0.001
+
+[decision.guards]
+size                = { may_rise = "5%" }
+"usage.cpu_seconds" = { at_most = 60, shown = false }
+
+[decision.objectives]
+latency = { goal = "minimize", min_improvement = 2, tolerance = "1%" }
+
+[decision.simplicity]
+margin = 0.002
+by     = ["lines", "usage.wall_seconds"]
+""",
+        )
+    )
+    decision = config.decision
+    assert parse_amount(decision.min_improvement) == (0.015, True)
+    assert decision.metrics("accuracy") == (
+        *("accuracy", "size", "usage.cpu_seconds", "latency"),
+        "usage.wall_seconds",
+    )
+    assert (decision.policy, decision.calibrate, decision.max_repeats) == ("significant", 5, 48)
+    rules = config.scoring_rules()["decision"]
+    assert isinstance(rules, dict)
+    assert rules["guards"]["size"]["may_rise"] == "5%"
+    assert "confirm" not in rules

@@ -1,0 +1,150 @@
+"""What earlier verdicts leave for later ones, folded from the ledger: the champion's scores, the noise, and
+the error that is spent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from lab_plugin import decision as deciding
+from lab_plugin.comparison._rules import noise_of
+from lab_plugin.decision import ErrorBudget, Level, Pairs, Spent
+from lab_plugin.ledger import Comparison, Drift, LockRecord, VerdictRecord
+
+Scores = dict[int, dict[str, float]]
+"""Seed -> metric -> value."""
+
+
+class History:
+    """One epoch as its comparisons see it. Scores and noise are the epoch's, the error is a campaign's.
+
+    Args:
+        lock: The lock in force.
+        metrics: All that a decision looks at, the lab's first.
+        error: That a campaign may spend.
+        tries: Ideas that the campaign is laid out for.
+        campaign: Its number.
+
+    Attributes:
+        champion: Number of the champion's idea; 0 for the baseline.
+        scores: The champion's, as far as they may be compared.
+        noises: Metric -> noise.
+        slack: What was risked for simplicity since the last real improvement.
+        since_look: Verdicts since the champion was last scored again.
+        looks: Pairs of the champion's later and earlier scores, since it became champion or moved.
+    """
+
+    def __init__(
+        self, lock: LockRecord, metrics: tuple[str, ...], error: float, tries: int, campaign: int
+    ) -> None:
+        self._metrics = metrics
+        self._campaign = campaign
+        self._epoch = lock.epoch
+        self._budget = ErrorBudget(error, tries)
+        self._places: set[int] = set()
+        self.champion = lock.champion
+        self.scores: Scores = {lock.seed: self._relevant(lock.metrics)}
+        self.noises: dict[str, deciding.Noise] = {
+            name: noise_of(lock.noise[name]) for name in metrics if name in lock.noise
+        }
+        self.slack = 0.0
+        self.since_look = 0
+        self.looks: list[tuple[float, float]] = []
+
+    @property
+    def spent(self) -> float:
+        """Error that the campaign has spent."""
+        return self._budget.spent
+
+    def take_place(self) -> int:
+        """The first place in the campaign that no idea has had; it is taken now."""
+        place = next(number for number in range(1, len(self._places) + 2) if number not in self._places)
+        self._places.add(place)
+        return place
+
+    def leave_place(self, place: int) -> None:
+        """Give back the place of an idea that was never compared."""
+        self._places.discard(place)
+
+    def level(self, place: int) -> Level:
+        """What the idea at a place may spend."""
+        return self._budget.level(place)
+
+    def raise_level(self, base: float) -> float:
+        """What a share is worth after the keeps so far."""
+        return min(1.0, base * (self._budget.keeps + 1))
+
+    def extend(self, records: Iterable[VerdictRecord]) -> None:
+        """Take further verdicts in, in the order of the ledger."""
+        for record in records:
+            self.add(record)
+
+    def add(self, record: VerdictRecord, *, looked: bool = False) -> None:
+        """Take one more verdict in.
+
+        Args:
+            record: It.
+            looked: Its look at the champion is known already.
+        """
+        if record.epoch == self._epoch:
+            self._see(record, looked)
+        comparison = record.comparison
+        if record.campaign == self._campaign and comparison is not None:
+            if comparison.place:
+                self._places.add(comparison.place)
+            # What was given before is spent, also where a test took nothing of it.
+            spent = comparison.level if comparison.place and comparison.evidence is not None else 0.0
+            self._budget.add(Spent(spent, comparison.controlled))
+
+    def know(self, seed: int, metrics: Mapping[str, float]) -> None:
+        """Keep a score of the champion."""
+        self.scores.setdefault(seed, self._relevant(metrics))
+
+    def look(self, drift: Drift | None) -> None:
+        """Take in a look at the champion; None for one that showed nothing."""
+        self.since_look = 0
+        if drift is None or drift.champion != self.champion:
+            return
+        self.noises.update({name: noise_of(noise) for name, noise in drift.found.items()})
+        if drift.moved:
+            self.scores, self.looks = {drift.seed: self._relevant(drift.after)}, []
+        else:
+            metric = self._metrics[0]
+            self.looks.append((drift.after[metric], drift.before[metric]))
+
+    def _see(self, record: VerdictRecord, looked: bool) -> None:
+        self.since_look += 1
+        if record.drift is not None and not looked:
+            self.look(record.drift)
+        comparison = record.comparison
+        if comparison is None:
+            if record.verdict == "kept":
+                self._crown(record.number, {record.seed: self._relevant(record.metrics)})
+            return
+        self.noises.update({name: noise_of(noise) for name, noise in comparison.found.items()})
+        self._learn(comparison)
+        if comparison.champion == self.champion:
+            for seed, metrics in by_seed(comparison.seeds, comparison.against).items():
+                self.know(seed, metrics)
+        if record.verdict == "kept":
+            self._crown(record.number, by_seed(comparison.seeds, comparison.candidate))
+            self.slack = 0.0 if comparison.risked is None else self.slack + comparison.risked
+
+    def _learn(self, comparison: Comparison) -> None:
+        for name in self._metrics:
+            if name in self.noises and name in comparison.candidate:
+                pairs = Pairs(comparison.candidate[name], comparison.against[name])
+                self.noises[name] = self.noises[name].learn(pairs.differences())
+
+    def _crown(self, number: int, scores: Scores) -> None:
+        self.champion, self.scores, self.looks = number, scores, []
+
+    def _relevant(self, metrics: Mapping[str, float]) -> dict[str, float]:
+        return {name: metrics[name] for name in self._metrics if name in metrics}
+
+
+def by_seed(seeds: Iterable[int], values: Mapping[str, tuple[float, ...]]) -> Scores:
+    """Scores of a comparison, seed by seed."""
+    return {
+        seed: {name: numbers[index] for name, numbers in values.items()} for index, seed in enumerate(seeds)
+    }
