@@ -23,7 +23,7 @@ from prefect.context import TagsContext
 from prefect.exceptions import PrefectException
 
 from lab_plugin.campaign import Campaign
-from lab_plugin.events import Event, IdeaDecided
+from lab_plugin.events import ChampionConfirmed, Event, IdeaDecided
 from lab_plugin.gap import gap_table, gaps
 from lab_plugin.ledger import VerdictRecord
 from lab_plugin.report import idea_name, results_rows
@@ -71,6 +71,8 @@ class Board:
 
     def __call__(self, event: Event) -> None:
         """Show a verdict: the iteration's name and report, and now and then the campaign's table."""
+        if isinstance(event, ChampionConfirmed):
+            self._put("confirmation", "markdown", event.sentence, "The champion on fresh seeds")
         if not isinstance(event, IdeaDecided):
             return
         rate = event.kept / max(1, event.iterations)

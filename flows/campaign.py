@@ -25,6 +25,7 @@ from lab_plugin.flows.board import Board
 from lab_plugin.flows.cancellation import watching
 from lab_plugin.flows.reconciliation import close_dead_runs
 from lab_plugin.flows.runs import IterationRuns
+from lab_plugin.flows.tasks import confirm
 from lab_plugin.lab import Lab
 
 _log = logging.getLogger("prefect.lab")
@@ -32,7 +33,11 @@ _log = logging.getLogger("prefect.lab")
 
 @flow(name="campaign", flow_run_name="{lab}", persist_result=False)
 async def campaign(
-    lab: str, budget: dict[str, float] | None = None, fresh: bool = False, jobs: int = 1
+    lab: str,
+    budget: dict[str, float] | None = None,
+    fresh: bool = False,
+    jobs: int = 1,
+    rerun: dict[int, int] | None = None,
 ) -> State[Any]:
     """Run iterations on a lab until its budget is spent; an open campaign goes on.
 
@@ -41,13 +46,14 @@ async def campaign(
         budget: Bounds that replace those of lab.toml: iterations, hours, cost_usd, target, plateau, crashes.
         fresh: Begin a new campaign whose proposer does not see earlier ideas.
         jobs: Iterations at a time.
+        rerun: Idea -> repeats in all: go on with the comparisons of these, and make no new ideas.
     """
     own_run = str(flow_run.get_id())
     async with AsyncExitStack() as stack:
         opened = Lab.open(Path(lab))
         notify = await stack.enter_async_context(background_mirror(opened.config.folder))
         stack.enter_context(subscribed(lambda event: notify()))
-        this = await stack.enter_async_context(open_campaign(opened, Plan(budget or {}, fresh)))
+        this = await stack.enter_async_context(open_campaign(opened, Plan(budget or {}, fresh, rerun or {})))
         # Constant for the campaign: Prefect's client pays for every set of tags that it has not seen.
         stack.enter_context(tags(f"campaign:{this.number}"))
         board = await stack.enter_async_context(Board(this, own_run))
@@ -63,6 +69,8 @@ async def campaign(
         for error in ends:
             if error is not None:
                 raise error
+        if this.to_confirm:
+            await confirm(lab)
     return (Completed if this.finished else Cancelled)(message=this.stop_reason)
 
 

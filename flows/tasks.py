@@ -98,6 +98,20 @@ async def decide(
     return record
 
 
+@task(
+    cache_policy=NO_CACHE,
+    persist_result=False,
+    retries=_RETRIES,
+    retry_delay_seconds=1,
+    retry_condition_fn=_infrastructure_failed,
+)
+async def confirm(lab: str) -> str:
+    """Have the champion meet the baseline on fresh seeds."""
+    sentence = await running(lab).confirm()
+    get_run_logger().info("%s", sentence)
+    return sentence
+
+
 def _log(lab: str, folder: Path) -> None:
     """Put the end of a program's output into the flow run's log, cleaned and without secrets."""
     redactor = running(lab).lab.redactor

@@ -56,6 +56,17 @@ class IdeaDecided:
 
 
 @dataclass(frozen=True)
+class ChampionConfirmed:
+    """The champion met the baseline on fresh seeds.
+
+    Attributes:
+        sentence: What came of it.
+    """
+
+    sentence: str
+
+
+@dataclass(frozen=True)
 class CampaignEnded:
     """A campaign stops in this process.
 
@@ -70,7 +81,7 @@ class CampaignEnded:
     closed: bool
 
 
-Event = CampaignOpened | IdeaDecided | CampaignEnded
+Event = CampaignOpened | IdeaDecided | ChampionConfirmed | CampaignEnded
 _listeners: list[Callable[[Event], None]] = []
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from lab_plugin.comparison_report import CHART, as_address, draw, has_chart
 from lab_plugin.lab import Lab
 from lab_plugin.ledger import VerdictRecord
 from lab_plugin.report import iteration_report
@@ -36,40 +37,49 @@ class EvidenceDesk:
         Returns:
             The report, as markdown.
         """
-        patch, report = self._from_git(record)
+        patch = self._patch(record)
         target = self._folder / f"{record.number:04d}"
         shutil.rmtree(target, ignore_errors=True)
         target.mkdir(parents=True)
         (target / "patch.diff.txt").write_text(patch, "utf-8", "surrogateescape")
-        (target / "report.md").write_text(report, "utf-8", "replace")
+        (target / "report.md").write_text(self._report(record, patch), "utf-8", "replace")
+        address = ""
+        if has_chart(record):
+            chart = draw(record, self._lab.config.scorer.metric)
+            (target / CHART).write_text(chart, "utf-8")
+            address = as_address(chart)
         if trial is not None:
             for program in ("candidate", "scorer"):
                 for stream in ("stdout", "stderr"):
                     self._keep(trial / program / f"{stream}.log", target / f"{program}.{stream}.log")
             self._keep(trial / "candidate" / ACCESS_LOG, target / f"candidate.{ACCESS_LOG}")
             self._keep(trial / "scorer" / "outputs" / SCORECARD, target / SCORECARD)
-        return report
+        return self._report(record, patch, address)
 
     def of(self, record: VerdictRecord) -> dict[str, bytes | Path]:
         """Artifact name -> file; of an idea whose logs are gone, what git can tell of it."""
         folder = self._folder / f"{record.number:04d}"
         if folder.is_dir():
             return {path.name: path for path in sorted(folder.glob("*"))}
-        patch, report = self._from_git(record)
-        return {
+        patch = self._patch(record)
+        files: dict[str, bytes | Path] = {
             "patch.diff.txt": patch.encode("utf-8", "surrogateescape"),
-            "report.md": report.encode("utf-8", "replace"),
+            "report.md": self._report(record, patch).encode("utf-8", "replace"),
         }
+        if has_chart(record):
+            files[CHART] = draw(record, self._lab.config.scorer.metric).encode()
+        return files
 
     def forget(self, record: VerdictRecord) -> None:
         """Remove the evidence of an idea that is mirrored."""
         shutil.rmtree(self._folder / f"{record.number:04d}", ignore_errors=True)
 
-    def _from_git(self, record: VerdictRecord) -> tuple[str, str]:
-        """The patch, and the report that shows it."""
+    def _patch(self, record: VerdictRecord) -> str:
         patch = self._lab.repository.diff(record.parents[0], record.commit)
-        patch = self._lab.redactor.text(patch)[:_PATCH_BYTES]
-        return patch, iteration_report(record, self._lab.config.scorer.metric, patch)
+        return self._lab.redactor.text(patch)[:_PATCH_BYTES]
+
+    def _report(self, record: VerdictRecord, patch: str, chart: str = CHART) -> str:
+        return iteration_report(record, self._lab.config.scorer.metric, patch, chart)
 
     def _keep(self, source: Path, target: Path) -> None:
         if source.is_file() and source.stat().st_size:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lab_plugin.ledger import Holdout, VerdictRecord
+from lab_plugin.comparison_report import comparison_lines
+from lab_plugin.ledger import Drift, Holdout, VerdictRecord
 
 _SHOWN_PATCH = 20_000
 _NAME_LENGTH = 80
@@ -17,13 +18,14 @@ def idea_name(record: VerdictRecord) -> str:
     return name if len(name) <= _NAME_LENGTH else f"{name[: _NAME_LENGTH - 1]}…"
 
 
-def iteration_report(record: VerdictRecord, metric: str, patch: str) -> str:
+def iteration_report(record: VerdictRecord, metric: str, patch: str, chart: str = "") -> str:
     """One idea: what was tried, what came of it, and why it was kept or not.
 
     Args:
         record: The verdict.
         metric: Name of the metric.
         patch: The unified diff to the parent.
+        chart: Address of the comparison's chart; "" where none can be shown.
     """
     lines = [
         f"# {record.number:04d}: {_inline(record.title or record.slug)}",
@@ -46,6 +48,9 @@ def iteration_report(record: VerdictRecord, metric: str, patch: str) -> str:
     ]
     if record.holdout is not None:
         lines += _sealed(record.holdout)
+    if record.drift is not None:
+        lines += _drift(record.drift, metric)
+    lines += comparison_lines(record, metric, chart)
     if record.params:
         lines += ["", "## Parameters", "", "| parameter | value |", "|---|---|"]
         lines += [f"| {_cell(name)} | {_cell(value)} |" for name, value in record.params.items()]
@@ -67,11 +72,21 @@ def results_rows(records: Sequence[VerdictRecord], metric: str) -> list[dict[str
             "verdict": record.verdict,
             metric: _number(record.value),
             "difference": _number(record.difference, sign=True),
+            "repeats": str(len(record.comparison.seeds)) if record.comparison else "",
             "seconds": f"{record.seconds:.2f}",
             "branch": record.branch,
         }
         for record in reversed(records)
     ]
+
+
+def _drift(found: Drift, metric: str) -> list[str]:
+    """What a look at the champion found."""
+    before, after = found.before.get(metric), found.after.get(metric)
+    word = "moved, its earlier scores are not used any more" if found.moved else "not shown to have moved"
+    word = "not deterministic, as was thought" if found.found else word
+    scores = f"{_number(before)} then, {_number(after)} now"
+    return [f"| champion scored again | {word}: {scores} on seed {found.seed} |"]
 
 
 def _sealed(found: Holdout) -> list[str]:

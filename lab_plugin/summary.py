@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from lab_plugin.confirmation import confirmation_sentence, first_lock
 from lab_plugin.holdout import Looks
 from lab_plugin.lab import Lab
 from lab_plugin.ledger import LockRecord, VerdictRecord
@@ -40,6 +41,8 @@ def status_document(lab: Lab) -> dict[str, Any]:
         "epoch": state.lock.epoch if state.lock else None,
         "baseline": _baseline(lab),
         "champion": _champion(lab),
+        "noise": None if state.lock is None else _noise(state.lock),
+        "confirmation": None if state.confirmation is None else state.confirmation.model_dump(mode="json"),
         "holdout": _holdout(lab),
         "ideas": len(words),
         "verdicts": {word: words.count(word) for word in dict.fromkeys(sorted(words))},
@@ -77,6 +80,12 @@ def summary(lab: Lab) -> str:
         f"branch {champion['branch']}, commit {champion['commit'][:12]}",
         f"Ideas      {document['ideas']}{' (' + verdicts + ')' if verdicts else ''}",
     ]
+    state = lab.ledger.state()
+    if state.lock is not None:
+        lines.append(f"           {noise_line(state.lock)}")
+    if state.confirmation is not None:
+        sentence = confirmation_sentence(state.confirmation, metric, lab.config.scorer.goal)
+        lines.append(f"Confirmed  idea {state.confirmation.champion}: {sentence}")
     if document["holdout"]:
         lines.append(f"Hold-out   {_sealed_line(document['holdout'])}")
     campaign = document["campaign"]
@@ -99,11 +108,26 @@ def summary(lab: Lab) -> str:
     return "\n".join(lines)
 
 
+def noise_line(lock: LockRecord) -> str:
+    """What is known of the metric's noise, in one sentence."""
+    found, runs = lock.noise.get(lock.metric), len(lock.calibration.get(lock.metric, ()))
+    if found is None:
+        return "The noise was not measured: lock the scorer again."
+    if not found.sd:
+        return f"No noise: {runs + 1} runs with different seeds gave the same {lock.metric}."
+    how = "stated" if found.origin == "stated" else f"measured with {runs} seeds"
+    least = "no improvement is sure to be found"
+    if lock.detectable is not None:
+        least = f"improvements from {lock.detectable:.3g} on are found in 9 of 10 cases"
+    return f"Noise: a standard deviation of {found.sd:.3g} over seeds, {how}; {least}."
+
+
 def _baseline(lab: Lab) -> dict[str, Any] | None:
     """What the lab started from: the commit that the newest lock without an idea scored."""
-    locks = [entry.record for entry in lab.ledger.records() if isinstance(entry.record, LockRecord)]
-    started = next((lock for lock in reversed(locks) if lock.champion == 0), None)
-    return None if started is None else {"commit": started.commit, "value": started.value}
+    if lab.ledger.state().lock is None:
+        return None
+    started = first_lock(lab)
+    return {"commit": started.commit, "value": started.value}
 
 
 def _holdout(lab: Lab) -> dict[str, Any] | None:
@@ -128,6 +152,11 @@ def _sealed_line(holdout: dict[str, Any]) -> str:
     if holdout["champion"] is None:
         return f"the champion was not scored on it; {looks}"
     return f"champion {holdout['champion']:.6g}, gap {holdout['gap']:+.6g}; {looks}"
+
+
+def _noise(lock: LockRecord) -> dict[str, Any]:
+    found = {name: noise.model_dump(mode="json") for name, noise in lock.noise.items()}
+    return {"metrics": found, "detectable": lock.detectable}
 
 
 def _champion(lab: Lab) -> dict[str, Any] | None:
@@ -163,5 +192,10 @@ def _idea(record: VerdictRecord) -> dict[str, Any]:
         "epoch": record.epoch,
         "campaign": record.campaign,
         "duplicate_of": record.duplicate_of,
+        "continues": record.continues or None,
+        "repeats": len(record.comparison.seeds) if record.comparison else None,
+        "interval": [record.comparison.low, record.comparison.high] if record.comparison else None,
+        "error_spent": record.comparison.error_spent if record.comparison else None,
+        "corrected": record.comparison.corrected if record.comparison else None,
         "holdout": record.holdout.model_dump(mode="json") if record.holdout else None,
     }

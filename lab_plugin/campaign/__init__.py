@@ -3,13 +3,14 @@
 from lab_plugin.campaign._campaign import Campaign, Interrupted, Plan
 from lab_plugin.campaign._ideas import trial_params
 from lab_plugin.campaign._open import open_campaign, running
-from lab_plugin.campaign._trials import PointRun
+from lab_plugin.campaign._trials import PointRun, one_repeat
 
 __all__ = [
     "Campaign",
     "Interrupted",
     "Plan",
     "PointRun",
+    "one_repeat",
     "open_campaign",
     "running",
     "trial_params",

@@ -16,8 +16,9 @@ from lab_plugin.campaign._keeping import KeepDesk
 from lab_plugin.campaign._trials import PointRun, TrialDesk
 from lab_plugin.campaign._verdicts import Clock, VerdictDesk, best_of
 from lab_plugin.comparison import ComparisonDesk
+from lab_plugin.confirmation import confirm_champion, confirmation_sentence, needs_confirmation
 from lab_plugin.epoch import holdout_of, snapshot_of
-from lab_plugin.errors import LabError, SpaceExhausted
+from lab_plugin.errors import LabError, SandboxUnavailable, SpaceExhausted
 from lab_plugin.evidence import EvidenceDesk
 from lab_plugin.feedback import Feedback
 from lab_plugin.holdout import HoldoutDesk, holdout_runner
@@ -39,10 +40,12 @@ class Plan:
     Attributes:
         budget: Bounds that replace those of `[budget]`, by name; also revises an open campaign.
         fresh: Start a new campaign whose proposer does not see earlier ideas.
+        rerun: Idea -> repeats in all: go on with the comparisons of these, and make no new ideas.
     """
 
     budget: Mapping[str, float] = field(default_factory=dict)
     fresh: bool = False
+    rerun: Mapping[int, int] = field(default_factory=dict)
 
 
 class Interrupted(Exception):
@@ -63,6 +66,7 @@ class Campaign:
         self, lab: Lab, view: OpenCampaign, resumed: bool, sandbox: Sandbox, lease: Lease, proposer: Proposer
     ) -> None:
         self.lab = lab
+        self._lease = lease
         self.number = view.number
         self.resumed = resumed
         self._proposer = proposer
@@ -93,6 +97,7 @@ class Campaign:
         self._comparisons.forget_all_but({point.tree for idea in self._left_open for point in idea.points})
         self.set_aside = tuple(set_aside)
         self._taken_up: dict[int, Idea] = {}
+        self._reruns: list[Idea] | None = None
         self._next_number = max(lab.ledger.state().next_number, self._ideas.highest_number() + 1)
 
     @property
@@ -122,19 +127,43 @@ class Campaign:
         """
         if self._stop_reason:
             return None
-        if reason := self._exhausted():
+        if self._reruns is not None and not self._reruns:
+            # A campaign that was open before goes on with its own ideas another time.
+            self._stop_reason, self._closed = "all reruns are under way or decided", not self.resumed
+            return None
+        if self._reruns is None and (reason := self._exhausted()):
             self._stop_reason = reason
             self._closed = True
             return None
+        if self._reruns:
+            return self._take_up(self._reruns.pop(0))
         if self._left_open:
-            idea = self._left_open.pop(0)
-            self._taken_up[idea.number] = idea
-            number = idea.number
-        else:
-            number = self._next_number
-            self._next_number += 1
+            return self._take_up(self._left_open.pop(0))
+        number = self._next_number
+        self._next_number += 1
         self._started[number] = time.monotonic()
         return number
+
+    def rerun(self, ideas: Mapping[int, int]) -> None:
+        """Go on with the comparisons of ideas, and make no new ones.
+
+        Args:
+            ideas: Idea -> repeats in all. One that a dead process had taken up goes on as that left it.
+        """
+        known = self.lab.ledger.state().ideas
+        waiting = {idea.continues: idea for idea in self._left_open if idea.continues}
+        self._reruns = []
+        for number, repeats in ideas.items():
+            idea = waiting.get(number)
+            if idea is None:
+                idea = self._ideas.rerun(self._next_number, self.number, known[number], repeats)
+                self._next_number += 1
+            self._reruns.append(idea)
+
+    def _take_up(self, idea: Idea) -> int:
+        self._taken_up[idea.number] = idea
+        self._started[idea.number] = time.monotonic()
+        return idea.number
 
     def stop(self, reason: str) -> None:
         """End now: running trials are killed, their ideas stay open, and `lab run` goes on with them."""
@@ -227,6 +256,31 @@ class Campaign:
             self._proposer.tell(outcome)
         self._publish(record, report)
         return record
+
+    @property
+    def to_confirm(self) -> bool:
+        """Whether the campaign ends with a champion that has yet to meet the baseline on fresh seeds."""
+        wished = self.lab.config.decision.confirm > 0
+        return self.finished and wished and needs_confirmation(self.lab.ledger.state())
+
+    async def confirm(self) -> str:
+        """Have the champion meet the baseline on fresh seeds; returns what came of it, as a sentence.
+
+        Raises:
+            SandboxUnavailable: The sandbox broke; may be called again.
+        """
+        scorer, repeats = self.lab.config.scorer, self.lab.config.decision.confirm
+        work = confirm_champion(self.lab, self._lease, self._trials.repeat, repeats, self.number)
+        try:
+            record = await self._unless_stopped(work)
+        except (LabError, Interrupted) as error:
+            if isinstance(error, SandboxUnavailable):
+                raise
+            sentence = f"not confirmed: {error}; `lab confirm` does it later"
+        else:
+            sentence = confirmation_sentence(record, scorer.metric, scorer.goal)
+        events.publish(events.ChampionConfirmed(sentence))
+        return sentence
 
     @property
     def seconds(self) -> float:

@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from lab_plugin import parameters
+from lab_plugin.campaign._seed_only import is_seed_only
 from lab_plugin.errors import (
     IntakeError,
     LabError,
@@ -19,7 +20,7 @@ from lab_plugin.errors import (
 )
 from lab_plugin.idea import Fault, Idea, PlannedPoint
 from lab_plugin.lab import Lab
-from lab_plugin.ledger import Champion
+from lab_plugin.ledger import Champion, VerdictRecord
 from lab_plugin.proposers import Proposer, Request, Suggestion, clean_block, clean_line
 from lab_plugin.repository import Blob, RefChange, WorkspacePool, may_change, take_in
 from lab_plugin.slug import slug
@@ -83,6 +84,30 @@ class IdeaDesk:
             points=points or (PlannedPoint(tree=tree),),
             usd=suggestion.usd,
             fault=fault,
+        )
+        return self._open(idea)
+
+    def rerun(self, number: int, campaign: int, earlier: VerdictRecord, max_repeats: int) -> Idea:
+        """Open an idea that goes on with the comparison of an earlier one.
+
+        Args:
+            number: Its own.
+            campaign: That takes it up.
+            earlier: Verdict of the other.
+            max_repeats: In all.
+        """
+        idea = Idea(
+            number=number,
+            slug=earlier.slug,
+            title=earlier.title,
+            hypothesis=f"Rerun of idea {earlier.number} with up to {max_repeats} repeats.",
+            strategy=earlier.strategy,
+            campaign=campaign,
+            epoch=earlier.epoch,
+            parent=earlier.parents[0],
+            points=(PlannedPoint(tree=earlier.tree, params=earlier.params),),
+            continues=earlier.number,
+            max_repeats=max_repeats,
         )
         return self._open(idea)
 
@@ -194,6 +219,10 @@ class IdeaDesk:
             return Fault(verdict="rejected", reason="the proposal holds neither parameters nor an edit")
         if all(point.tree == tree for point in points) and self._proposer.edits:
             return Fault(verdict="rejected", reason="the proposal changes nothing")
+        changed = [point.tree for point in points if point.tree != tree]
+        if changed and all(is_seed_only(self._lab.repository, tree, found) for found in changed):
+            reason = "the proposal changes nothing but a seed, and what another seed gives is luck"
+            return Fault(verdict="rejected", reason=reason)
         return None
 
     def _open(self, idea: Idea) -> Idea:

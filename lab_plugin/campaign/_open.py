@@ -67,6 +67,8 @@ async def open_campaign(lab: Lab, plan: Plan) -> AsyncIterator[Campaign]:
         view = _begin(lab, plan, lease)
         resumed = before is not None and before.number == view.number
         campaign = Campaign(lab, view, resumed, sandbox, lease, _proposer(lab, sandbox, view))
+        if plan.rerun:
+            campaign.rerun(plan.rerun)
         stack.enter_context(_registered(campaign))
         await stack.enter_async_context(_beating(lease, campaign))
         stack.callback(_end, campaign, lease)
@@ -93,7 +95,7 @@ def _begin(lab: Lab, plan: Plan, lease: Lease) -> OpenCampaign:
         view = None
     if view is None:
         number = state.next_campaign
-        budget = {**_configured(lab), **plan.budget}
+        budget = {"iterations": float(len(plan.rerun))} if plan.rerun else {**_configured(lab), **plan.budget}
         history_from = state.next_number - 1 if plan.fresh else 0
         record = CampaignRecord(
             at=utc_now(),

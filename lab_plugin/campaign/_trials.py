@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from lab_plugin.campaign._ideas import trial_params
+from lab_plugin.comparison import RunRepeat
+from lab_plugin.epoch import snapshot_of
 from lab_plugin.idea import Idea, PlannedPoint
 from lab_plugin.lab import Lab
 from lab_plugin.ledger import State
 from lab_plugin.repository import WorkspacePool
-from lab_plugin.sandbox import Execution
+from lab_plugin.sandbox import Execution, Sandbox
 from lab_plugin.scorer import Score, Trial, TrialRunner
 from lab_plugin.scratch import scratch
 
@@ -155,6 +157,18 @@ class TrialDesk:
             params=trial_params(self._lab, idea.points[index]),
             seed=self._lab.config.decision.seed,
         )
+
+
+def one_repeat(lab: Lab, sandbox: Sandbox) -> RunRepeat:
+    """What runs single repeats under the lock in force, outside a campaign.
+
+    Args:
+        lab: A locked lab.
+        sandbox: Probed.
+    """
+    record, lock = lab.require_lock()
+    runner = lab.runner_of(sandbox, snapshot_of(lab, record), lock.terms.files).with_tests(record.tests)
+    return TrialDesk(lab, runner, lab.pool, lab.folder / "trials").repeat
 
 
 def find_answer(lab: Lab, state: State, tree: str) -> Answer | None:

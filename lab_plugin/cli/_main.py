@@ -13,6 +13,7 @@ import typer
 from lab_plugin import __version__
 from lab_plugin.cli._attest import attest
 from lab_plugin.cli._campaign import results, run, status
+from lab_plugin.cli._decisions import confirm, rerun
 from lab_plugin.cli._diagnose import diagnose
 from lab_plugin.cli._ideas import diff, show
 from lab_plugin.cli._setup import check, init, lock
@@ -34,6 +35,8 @@ for command in (
     check,
     lock,
     run,
+    rerun,
+    confirm,
     status,
     results,
     show,

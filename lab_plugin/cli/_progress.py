@@ -7,7 +7,7 @@ import time
 from types import TracebackType
 from typing import Self
 
-from lab_plugin.events import CampaignEnded, CampaignOpened, Event, IdeaDecided
+from lab_plugin.events import CampaignEnded, CampaignOpened, ChampionConfirmed, Event, IdeaDecided
 from lab_plugin.report import idea_name
 
 
@@ -51,6 +51,8 @@ class Progress:
             self._opened(event)
         elif isinstance(event, IdeaDecided):
             self._decided(event)
+        elif isinstance(event, ChampionConfirmed):
+            self.note(f"champion: {event.sentence}")
         elif isinstance(event, CampaignEnded):
             self.note(f"campaign {event.campaign}: {event.reason}")
 
@@ -69,6 +71,9 @@ class Progress:
     def _decided(self, event: IdeaDecided) -> None:
         record = event.record
         value = "" if record.value is None else f" {record.value:.6g}"
+        if record.drift is not None and (record.drift.moved or record.drift.found):
+            what = "moved" if record.drift.moved else "is not deterministic"
+            self.note(f"warning: the champion's score {what}; see `lab show {record.number}`")
         reason = "" if record.value is not None else f": {record.reason.partition(chr(10))[0]}"
         # A bar shows the flow of plain ideas by itself; what is kept, or fails, deserves a line.
         if not self._live or record.verdict != "reverted":

@@ -39,7 +39,14 @@ class Ending:
     interrupted: bool
 
 
-def run_campaign(lab: Lab, budget: dict[str, float], fresh: bool, jobs: int, quiet: bool) -> Ending:
+def run_campaign(
+    lab: Lab,
+    budget: dict[str, float],
+    fresh: bool,
+    jobs: int,
+    quiet: bool,
+    rerun: dict[int, int] | None = None,
+) -> Ending:
     """Run the campaign flow in this process until it ends.
 
     Raises:
@@ -57,7 +64,7 @@ def run_campaign(lab: Lab, budget: dict[str, float], fresh: bool, jobs: int, qui
         subscribed(progress),
         subscribed(keep_ending),
     ):
-        interrupted = uvloop.run(_run(lab, budget, fresh, jobs, api, progress))
+        interrupted = uvloop.run(_run(lab, (budget, fresh, jobs, rerun), api, progress))
     if not ended:
         return Ending("interrupted before the campaign began", False, interrupted)
     return Ending(ended[-1].reason, ended[-1].closed, interrupted)
@@ -74,10 +81,8 @@ def _prepare(lab: Lab) -> None:
             import optuna  # noqa: F401
 
 
-async def _run(
-    lab: Lab, budget: dict[str, float], fresh: bool, jobs: int, api: Serving, progress: Progress
-) -> bool:
-    """Run the flow; returns whether a signal ended it."""
+async def _run(lab: Lab, wishes: tuple[Any, ...], api: Serving, progress: Progress) -> bool:
+    """Run the flow with what follows its lab; returns whether a signal ended it."""
     from prefect import tags
 
     from lab_plugin.flows.campaign import campaign
@@ -88,7 +93,7 @@ async def _run(
     folder = str(lab.config.folder)
     interrupted = False
     with tags("lab", lab.tag, owner_tag()):
-        task = asyncio.ensure_future(campaign(folder, budget, fresh, jobs, return_state=True))
+        task = asyncio.ensure_future(campaign(folder, *wishes, return_state=True))
 
     def stop() -> None:
         nonlocal interrupted

@@ -88,6 +88,8 @@ def lock(
     as_json: JsonOption = False,
 ) -> None:
     """Hash-lock the scorer and score the baseline (or the champion again) with it."""
+    from lab_plugin.summary import noise_line
+
     with opened(lab) as this:
         kind, done = asyncio.run(_lock(this, reason, baseline))
         dirty = this.repository.is_dirty()
@@ -101,6 +103,7 @@ def lock(
     print(f"Epoch {record.epoch} {word}; digest {record.digest[:12]}; sandbox {kind}.")
     what = f"idea {record.champion}" if record.champion else "baseline"
     print(f"The {what} is commit {record.commit[:12]}: {record.metric} {number(record.value)}.")
+    print(noise_line(record))
     if record.holdout is not None and record.holdout.gap is not None:
         print(f"On the hold-out: {number(record.holdout.value)}, a gap of {record.holdout.gap:+.6g}.")
     for line in done.warnings:

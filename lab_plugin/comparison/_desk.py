@@ -205,7 +205,7 @@ class ComparisonDesk:
         one.seconds += score.seconds
         if score.value is not None:
             if champion.number == self._history.champion:
-                self._known(one, champion)[seed] = dict(score.metrics)
+                self._history.know(self._known(one, champion), seed, score.metrics)
             return
         one.skipped.add(seed)
         if len(one.skipped) >= _CHAMPION_FAILURES or not one.seeds():

@@ -96,9 +96,9 @@ class History:
             spent = comparison.level if comparison.place and comparison.evidence is not None else 0.0
             self._budget.add(Spent(spent, comparison.controlled))
 
-    def know(self, seed: int, metrics: Mapping[str, float]) -> None:
-        """Keep a score of the champion."""
-        self.scores.setdefault(seed, self._relevant(metrics))
+    def know(self, scores: Scores, seed: int, metrics: Mapping[str, float]) -> None:
+        """Add a score of the champion to scores; the first on a seed stays."""
+        scores.setdefault(seed, self._relevant(metrics))
 
     def look(self, drift: Drift | None) -> None:
         """Take in a look at the champion; None for one that showed nothing."""
@@ -125,7 +125,7 @@ class History:
         self._learn(comparison)
         if comparison.champion == self.champion:
             for seed, metrics in by_seed(comparison.seeds, comparison.against).items():
-                self.know(seed, metrics)
+                self.know(self.scores, seed, metrics)
         if record.verdict == "kept":
             self._crown(record.number, by_seed(comparison.seeds, comparison.candidate))
             self.slack = 0.0 if comparison.risked is None else self.slack + comparison.risked

@@ -86,6 +86,32 @@ def _chi2_cdf(x: float, df: float) -> float:
     return min(1.0, total * math.exp(shape * math.log(half) - half - math.lgamma(shape)))
 
 
+@lru_cache(maxsize=256)
+def student_quantile(probability: float, df: int) -> float:
+    """The quantile of Student's distribution.
+
+    Args:
+        probability: At least 0.5 and below 1.
+        df: Degrees of freedom, 1 or more.
+    """
+    high = 1.0
+    while _student_middle(high, df) < 2 * probability - 1:
+        high *= 2
+    return bisect(lambda t: _student_middle(t, df) - (2 * probability - 1), 0.0, high)
+
+
+def _student_middle(t: float, df: int) -> float:
+    """Probability between -t and t (Abramowitz and Stegun, Handbook of Mathematical Functions, 26.7.3-4)."""
+    angle = math.atan(t / math.sqrt(df))
+    sine, cosine = math.sin(angle), math.cos(angle)
+    odd = df % 2
+    term, total = (cosine if odd else 1.0), 0.0
+    for power in range(odd, df - 1, 2):
+        total += term
+        term *= cosine * cosine * (power + 1) / (power + 2)
+    return 2 / math.pi * (angle + sine * total) if odd else sine * total
+
+
 def log_sum(terms: list[float]) -> float:
     """The logarithm of a sum of exponentials; minus infinity for none."""
     top = max(terms, default=-math.inf)

@@ -10,7 +10,7 @@ from lab_plugin.decision._levels import NOISE_SHARE, ErrorBudget
 from lab_plugin.decision._noise import Noise
 from lab_plugin.decision._process import open_bets
 from lab_plugin.decision._rules import Rules
-from lab_plugin.decision._statement import Statement, describe, measured
+from lab_plugin.decision._statement import Statement, describe, with_student_interval
 from lab_plugin.decision._walk import detectable
 
 
@@ -60,14 +60,16 @@ def detectable_improvement(rules: Rules, noise: Noise) -> float:
 def confirm(noise: Noise, pairs: Pairs, confidence: float = 0.95) -> Statement:
     """What improvement is really there: the champion beside the original baseline, on fresh seeds.
 
-    Nothing was picked by these scores, so that their mean needs no correction.
+    Nothing was picked by these scores and their number was fixed before, so that their mean needs no
+    correction, and the interval is Student's ("The probable error of a mean", Biometrika 1908), for
+    differences that are roughly Gaussian.
 
     Args:
-        noise: Of the metric.
+        noise: Of the metric; without any there is no interval, and none with a single pair.
         pairs: `candidate` holds the champion's scores, `champion` the baseline's, on
             `confirmation_seed`s.
         confidence: Of the interval.
     """
     if noise.deterministic:
         return describe(pairs)
-    return measured(pairs, open_bets(noise, (1 - confidence) * NOISE_SHARE), confidence)
+    return with_student_interval(pairs, confidence)

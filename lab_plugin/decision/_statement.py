@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
+from lab_plugin.decision._chance import student_quantile
 from lab_plugin.decision._evidence import Goal, Pairs
 from lab_plugin.decision._interval import Interval, confidence_interval
 from lab_plugin.decision._process import Bets
@@ -66,6 +67,19 @@ def measured(pairs: Pairs, bets: Bets, confidence: float) -> Statement:
     return Statement(
         difference=mean_difference(pairs), low=low, high=high, confidence=confidence, repeats=len(pairs)
     )
+
+
+def with_student_interval(pairs: Pairs, confidence: float) -> Statement:
+    """A comparison whose number of pairs was fixed before any was seen, with Student's interval."""
+    shown, differences = describe(pairs), pairs.differences()
+    count = len(differences)
+    if count < 2 or shown.difference is None or not all(map(math.isfinite, differences)):
+        return shown
+    root = math.sqrt(count - 1)
+    spread = math.hypot(*((value - shown.difference) / root for value in differences)) / math.sqrt(count)
+    reach = student_quantile((1 + confidence) / 2, count - 1) * spread
+    low, high = finite(shown.difference - reach), finite(shown.difference + reach)
+    return replace(shown, low=low, high=high, confidence=confidence)
 
 
 def mean_difference(pairs: Pairs) -> float | None:

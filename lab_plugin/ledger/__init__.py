@@ -7,6 +7,7 @@ from lab_plugin.ledger._ledger import Ledger
 from lab_plugin.ledger._records import (
     CampaignRecord,
     Comparison,
+    ConfirmationRecord,
     Drift,
     Goal,
     Holdout,
@@ -25,6 +26,7 @@ __all__ = [
     "CampaignRecord",
     "Champion",
     "Comparison",
+    "ConfirmationRecord",
     "Drift",
     "Entry",
     "Goal",

@@ -10,7 +10,13 @@ from typing import Any, NoReturn
 from pydantic import TypeAdapter, ValidationError
 
 from lab_plugin.errors import LedgerError
-from lab_plugin.ledger._records import CampaignRecord, LockRecord, Record, VerdictRecord
+from lab_plugin.ledger._records import (
+    CampaignRecord,
+    ConfirmationRecord,
+    LockRecord,
+    Record,
+    VerdictRecord,
+)
 
 LARGEST = 8 << 20
 _ADAPTER: TypeAdapter[Record] = TypeAdapter(Record)
@@ -107,6 +113,9 @@ def subject(record: Record) -> str:
             text = f"Lock epoch {record.epoch}: {record.metric} {record.value:.6g}"
         case CampaignRecord():
             text = f"Campaign {record.campaign} {record.event}"
+        case ConfirmationRecord():
+            shown = "" if record.difference is None else f": {record.difference:+.6g}"
+            text = f"Confirm idea {record.champion:04d}{shown}"
         case VerdictRecord():
             value = "" if record.value is None else f" {record.value:.6g}"
             text = f"{record.number:04d} {record.slug}: {record.verdict}{value}"

@@ -241,4 +241,36 @@ class VerdictRecord(_Record):
     """The idea that this one is a rerun of; 0 for none."""
 
 
-Record = Annotated[LockRecord | CampaignRecord | VerdictRecord, Field(discriminator="kind")]
+class ConfirmationRecord(_Record):
+    """The champion beside what the lab started from, on seeds that no comparison used. The commit's second
+    parent is the champion's commit.
+    """
+
+    kind: Literal["confirmation"] = "confirmation"
+    campaign: int = 0
+    """The campaign that ended with it; 0 when somebody asked for it."""
+    epoch: int
+    champion: int
+    """Number of its idea."""
+    commit: str
+    """The champion's."""
+    baseline: str
+    """The commit that the lab started from."""
+    seeds: tuple[int, ...]
+    candidate: tuple[FiniteFloat, ...]
+    """The champion's values of the metric, per seed."""
+    against: tuple[FiniteFloat, ...]
+    """The baseline's."""
+    difference: FiniteFloat | None = None
+    low: FiniteFloat | None = None
+    high: FiniteFloat | None = None
+    confidence: FiniteFloat | None = None
+    """Of the interval; None without noise."""
+    holdout: FiniteFloat | None = None
+    """The champion's hold-out value, as the ledger has it."""
+    holdout_baseline: FiniteFloat | None = None
+
+
+Record = Annotated[
+    LockRecord | CampaignRecord | VerdictRecord | ConfirmationRecord, Field(discriminator="kind")
+]

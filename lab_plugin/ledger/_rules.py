@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from lab_plugin.decision import Pairs
 from lab_plugin.errors import LedgerError
 from lab_plugin.idea import Idea
-from lab_plugin.ledger._records import CampaignRecord, Comparison, LockRecord, Record, VerdictRecord
+from lab_plugin.ledger._records import (
+    CampaignRecord,
+    Comparison,
+    ConfirmationRecord,
+    LockRecord,
+    Record,
+    VerdictRecord,
+)
 from lab_plugin.ledger._state import State
 
 _LOSERS = ("crashed", "rejected")
@@ -43,6 +51,8 @@ def record_faults(lab: str, state: State, record: Record) -> Iterator[Fault]:
             yield from _campaign_faults(state, record)
         case VerdictRecord():
             yield from _verdict_faults(lab, state, record)
+        case ConfirmationRecord():
+            yield from _confirmation_faults(state, record)
 
 
 def proposal_faults(record: VerdictRecord, message: bytes) -> Iterator[Fault]:
@@ -124,6 +134,25 @@ def _campaign_faults(state: State, record: CampaignRecord) -> Iterator[Fault]:
         yield Fault("it closes with another budget", _shown(dict(campaign.budget)), _shown(record.budget))
     if record.seconds < campaign.spent.seconds:
         yield Fault("it lost time", f"at least {campaign.spent.seconds} s", f"{record.seconds} s")
+
+
+def _confirmation_faults(state: State, record: ConfirmationRecord) -> Iterator[Fault]:
+    champion, epoch = state.champion, state.lock.epoch if state.lock else 0
+    known = (0, "") if champion is None else (champion.number, champion.commit)
+    if (record.champion, record.commit) != known or record.epoch != epoch:
+        yield Fault(
+            f"it confirms idea {record.champion} of epoch {record.epoch}, which was not the champion",
+            f"idea {known[0]}, commit {known[1] or 'none'}, epoch {epoch}",
+            f"idea {record.champion}, commit {record.commit}, epoch {record.epoch}",
+        )
+    if not len(record.seeds) == len(record.candidate) == len(record.against) == len(set(record.seeds)) > 0:
+        yield Fault("it has not one pair for each seed")
+        return
+    # The mean of the differences, as `decision.confirm` takes it.
+    pairs = Pairs(record.candidate, record.against).differences()
+    mean = math.fsum(part / len(pairs) for part in pairs)
+    if record.difference != (mean if math.isfinite(mean) else None):
+        yield Fault("its difference is not that of its scores", repr(mean), repr(record.difference))
 
 
 def _verdict_faults(lab: str, state: State, record: VerdictRecord) -> Iterator[Fault]:

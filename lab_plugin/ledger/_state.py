@@ -6,7 +6,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from lab_plugin.budget import Spent
-from lab_plugin.ledger._records import CampaignRecord, LockRecord, Record, VerdictRecord
+from lab_plugin.ledger._records import (
+    CampaignRecord,
+    ConfirmationRecord,
+    LockRecord,
+    Record,
+    VerdictRecord,
+)
 
 
 @dataclass(frozen=True)
@@ -111,6 +117,8 @@ class State:
         champion: The best kept commit; None before the first lock.
         campaign: The open campaign, None when there is none.
         ideas: All verdicts by number.
+        confirmation: The newest one of the current epoch.
+        confirmed: Seeds that confirmations of the current epoch have used.
         looks: Ideas of the current epoch whose verdict tells of a look at the hold-out.
         next_number: For the next idea; above every number in the ledger.
         next_campaign: For the next campaign.
@@ -120,6 +128,8 @@ class State:
     champion: Champion | None = None
     campaign: OpenCampaign | None = None
     ideas: Ideas = field(default_factory=Ideas)
+    confirmation: ConfirmationRecord | None = None
+    confirmed: int = 0
     looks: int = 0
     next_number: int = 1
     next_campaign: int = 1
@@ -140,10 +150,14 @@ class State:
         """The state after one more record. A second verdict of one number changes nothing."""
         match record:
             case LockRecord():
-                locked = replace(self, lock=record, looks=0)
+                locked = replace(self, lock=record, looks=0, confirmation=None, confirmed=0)
                 return replace(locked, champion=locked.baseline)
             case CampaignRecord():
                 return self._with_campaign(record)
+            case ConfirmationRecord():
+                in_epoch = self.lock is not None and record.epoch == self.lock.epoch
+                used = self.confirmed + len(record.seeds)
+                return replace(self, confirmation=record, confirmed=used) if in_epoch else self
             case VerdictRecord():
                 return self if record.number in self.ideas else self._with_verdict(record)
 
@@ -181,6 +195,8 @@ class State:
             champion=champion,
             campaign=campaign,
             ideas=self.ideas.with_verdict(record),
+            confirmation=self.confirmation,
+            confirmed=self.confirmed,
             looks=self.looks + counted,
             next_number=max(self.next_number, record.number + 1),
             next_campaign=self.next_campaign,

@@ -164,7 +164,9 @@ class _Chain:
 
     def _candidates(self, records: Sequence[Record | None]) -> dict[str, RawCommit | None]:
         """The commits that the records are about."""
-        about = (record for record in records if isinstance(record, LockRecord | VerdictRecord))
+        about = (
+            record for record in records if record is not None and not isinstance(record, CampaignRecord)
+        )
         ids = list(dict.fromkeys(record.commit for record in about if _ID.fullmatch(record.commit)))
         return dict(zip(ids, self._repository.raw_commits(ids), strict=True))
 

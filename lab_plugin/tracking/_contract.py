@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from lab_plugin.ledger._records import CampaignRecord, LockRecord, VerdictRecord
+from lab_plugin.ledger._records import Record, VerdictRecord
 
 Artifacts = Callable[[VerdictRecord], Mapping[str, bytes | Path]]
 """Files of an idea: name below the run's artifacts (POSIX, relative) -> content, or the file to copy.
@@ -28,7 +28,7 @@ class Entry(Protocol):
         """Object id of the ledger commit."""
 
     @property
-    def record(self) -> LockRecord | CampaignRecord | VerdictRecord:
+    def record(self) -> Record:
         """What it says."""
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import getpass
+import math
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from lab_plugin.ledger._records import LockRecord, Point, VerdictRecord
+from lab_plugin.ledger._records import ConfirmationRecord, LockRecord, Point, VerdictRecord
 from lab_plugin.report import idea_name
 from lab_plugin.tracking._names import clean, metrics, params, tags
 from lab_plugin.tracking._story import Story, Tally
@@ -61,6 +62,7 @@ def idea_draft(key: str, record: VerdictRecord, metric: str) -> Draft:
         ("orchestration_seconds", record.orchestration_seconds),
         ("usd", record.usd or None),
         *_sealed(record),
+        *_compared(record),
     )
     children = tuple(
         _point_draft(point_key(key, index), record, index, point, metric, start, end)
@@ -86,6 +88,7 @@ def _idea_tags(key: str, record: VerdictRecord) -> dict[str, str]:
             "lab.kind": "idea",
             "lab.idea": record.number,
             "lab.verdict": record.verdict,
+            "lab.reason": record.reason,
             "lab.campaign": record.campaign,
             "lab.branch": record.branch,
             "lab.parents": ",".join(record.parents),
@@ -135,6 +138,30 @@ def _sealed(record: LockRecord | VerdictRecord) -> tuple[tuple[str, float | None
     return () if found is None else (("holdout", found.value), ("holdout_gap", found.gap))
 
 
+def _compared(record: VerdictRecord) -> tuple[tuple[str, float | None], ...]:
+    """The comparison in figures; nothing where two numbers were compared."""
+    found = record.comparison
+    if found is None or (len(found.seeds) < 2 and found.evidence is None):
+        return ()
+    return (
+        ("difference_low", found.low),
+        ("difference_high", found.high),
+        ("difference_corrected", found.corrected),
+        ("repeats", len(found.seeds)),
+        ("evidence_log", found.evidence),
+        ("evidence_needed_log", found.needed),
+        ("error_spent", found.error_spent),
+    )
+
+
+def _noise(record: LockRecord) -> tuple[tuple[str, float | None], ...]:
+    """How much the metric moves with the seed; nothing where it was not measured, or does not."""
+    found = record.noise.get(record.metric)
+    if found is None or not found.sd:
+        return ()
+    return (("noise_sd", found.sd), ("detectable_improvement", record.detectable))
+
+
 def _point_draft(
     key: str, record: VerdictRecord, index: int, point: Point, metric: str, start: int, end: int
 ) -> Draft:
@@ -182,9 +209,48 @@ def baseline_draft(key: str, record: LockRecord) -> Draft:
         start=moment,
         end=moment,
         metrics=metrics(
-            ((record.metric, record.value), *_further(record.metrics, record.metric), *_sealed(record))
+            (
+                (record.metric, record.value),
+                *_further(record.metrics, record.metric),
+                *_sealed(record),
+                *_noise(record),
+            )
         ),
         scorer=Scorer(digest=record.digest, tree=record.tree),
+    )
+
+
+def confirmation_draft(key: str, record: ConfirmationRecord, metric: str) -> Draft:
+    """The run of a confirmation: what the champion is worth on fresh seeds."""
+    moment = milliseconds(record.at)
+    ours = math.fsum(record.candidate) / len(record.candidate)
+    theirs = math.fsum(record.against) / len(record.against)
+    values = {
+        KEY: key,
+        "lab.kind": "confirmation",
+        "lab.idea": record.champion,
+        "lab.epoch": record.epoch,
+        "lab.campaign": record.campaign or None,
+        "lab.commit": record.commit,
+        "lab.baseline": record.baseline,
+        "mlflow.note.content": f"Idea {record.champion:04d} and the baseline on {len(record.seeds)} seeds.",
+    }
+    own = (
+        (f"{metric}_baseline", theirs),
+        ("difference", record.difference),
+        ("difference_low", record.low),
+        ("difference_high", record.high),
+        ("repeats", len(record.seeds)),
+        ("holdout", record.holdout),
+        ("holdout_baseline", record.holdout_baseline),
+    )
+    return Draft(
+        key=key,
+        name=f"confirmation of {record.champion:04d}",
+        tags=tags(values),
+        start=moment,
+        end=moment,
+        metrics=metrics(((metric, ours), *own)),
     )
 
 

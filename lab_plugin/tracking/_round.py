@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lab_plugin.gap import gap_chart
-from lab_plugin.ledger._records import CampaignRecord, LockRecord, VerdictRecord
+from lab_plugin.ledger._records import CampaignRecord, ConfirmationRecord, LockRecord, VerdictRecord
 from lab_plugin.tracking import _drafts
 from lab_plugin.tracking._contract import Artifacts, Entry, Progress, SyncReport, Written
 from lab_plugin.tracking._drafts import Draft
@@ -112,12 +112,17 @@ class Round:
             self._campaign(record)
         elif isinstance(record, LockRecord):
             self._put(_drafts.baseline_draft(entry.commit, record), dict)
+        elif isinstance(record, ConfirmationRecord):
+            self._put(_drafts.confirmation_draft(entry.commit, record, self._metric), dict)
         else:
             self._idea(entry.commit, record)
 
+    @property
+    def _metric(self) -> str:
+        return self._story.lock.metric if self._story.lock else "metric"
+
     def _idea(self, commit: str, record: VerdictRecord) -> None:
-        metric = self._story.lock.metric if self._story.lock else "metric"
-        self._put(_drafts.idea_draft(commit, record, metric), lambda: self._files(record))
+        self._put(_drafts.idea_draft(commit, record, self._metric), lambda: self._files(record))
         self._tell(record)
         curves = _drafts.curve_point(self._story, record.campaign, record)
         if record.holdout is not None:

@@ -50,7 +50,7 @@ class Story:
         elif isinstance(record, CampaignRecord):
             tally = self.tally(record)
             self.campaigns[record.campaign] = replace(tally, strategy=record.strategy)
-        else:
+        elif isinstance(record, VerdictRecord):
             self._count(entry.commit, record)
 
     def tally(self, record: CampaignRecord | VerdictRecord) -> Tally:
