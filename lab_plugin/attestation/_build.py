@@ -93,6 +93,7 @@ def statement_of(lab: Lab, proof: Proof, record: VerdictRecord) -> Statement:
             champion_value=record.champion_value,
             difference=record.difference,
             holdout=_outcome(record),
+            comparison=record.comparison,
         ),
         ledger=LedgerPart(
             ref=lab.ledger.ref,

@@ -10,8 +10,10 @@ from typing import Any, Literal
 
 from lab_plugin.attestation._build import sha256_of, statement_of
 from lab_plugin.attestation._envelope import Attestation
-from lab_plugin.attestation._statement import CommitDigest, Statement, TreeDigest
-from lab_plugin.decision import open_rule
+from lab_plugin.attestation._statement import CommitDigest, Predicate, Statement, TreeDigest
+from lab_plugin.comparison import decide_again, rules_of
+from lab_plugin.config import Decision, parse_amount
+from lab_plugin.decision import Pairs, open_rule
 from lab_plugin.errors import LabError
 from lab_plugin.lab import Lab
 from lab_plugin.ledger import fetch_command
@@ -19,6 +21,8 @@ from lab_plugin.signing import Check, Verifier, read_settings
 from lab_plugin.verification import prove_lab
 
 _EDITED = "The file is not what `lab attest` wrote: make it anew where the ledger is."
+_NOTHING = "nothing that can be told"
+_WORDS = {"keep": "kept", "revert": "reverted", "inconclusive": "inconclusive", "continue": "open"}
 _UNKNOWN_KEY = "If you believe this key, add it to git's gpg.ssh.allowedSignersFile, or to your GnuPG keys."
 
 
@@ -113,7 +117,7 @@ def _inner(statement: Statement) -> Iterator[Mismatch]:
         "predicate.environment_sha256": (sha256_of(terms.environment), predicate.environment_sha256),
         "predicate.score.metric": (scorer.get("metric"), score.metric),
         "predicate.score.goal": (scorer.get("goal"), score.goal),
-        "predicate.score.value": (score.metrics.get(score.metric, score.value), score.value),
+        "predicate.score.value": (_value(predicate), score.value),
         "predicate.verdict.difference": (exact, verdict.difference),
         "predicate.verdict.word": (_decided(statement), verdict.word),
     }
@@ -122,19 +126,33 @@ def _inner(statement: Statement) -> Iterator[Mismatch]:
             yield Mismatch(path, _shown(expected), _shown(found), _EDITED)
 
 
+def _value(predicate: Predicate) -> float:
+    """The value that the scores in a statement give."""
+    score, found = predicate.score, predicate.verdict.comparison
+    if found is None:
+        return score.metrics.get(score.metric, score.value)
+    values = found.candidate.get(score.metric, ())
+    return Pairs(values, values).value if values else score.value
+
+
 def _decided(statement: Statement) -> str:
-    """What the rule in the statement decides, where it decides by the two values alone."""
+    """What the rule in the statement decides; the word itself where samples did, which it does not hold."""
     predicate = statement.predicate
-    rules, against = predicate.terms.rules.get("decision"), predicate.verdict.champion_value
-    if not isinstance(rules, Mapping) or against is None:
-        return "nothing that can be told"
-    if rules.get("policy") != "exact":
-        return predicate.verdict.word
+    verdict, score = predicate.verdict, predicate.score
+    found, against = verdict.comparison, verdict.champion_value
     try:
-        rule = open_rule(str(rules["policy"]), predicate.score.goal, float(rules["min_improvement"]))
-        return rule.compare(predicate.score.value, against).verdict
+        decision = Decision.model_validate(predicate.terms.rules["decision"])
+        if found is not None:
+            rules = rules_of(decision, score.metric, score.goal, found.tries, found.max_repeats)
+            return verdict.word if found.samples else _WORDS[decide_again(found, rules).state]
+        if decision.policy != "exact":
+            return verdict.word
+        if against is None:
+            return _NOTHING
+        rule = open_rule("exact", score.goal, parse_amount(decision.min_improvement)[0])
+        return rule.compare(score.value, against).verdict
     except (LabError, KeyError, TypeError, ValueError):
-        return "nothing that can be told"
+        return _NOTHING
 
 
 def _against(statement: Statement, lab: Lab) -> Iterator[Mismatch]:

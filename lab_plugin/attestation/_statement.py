@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
-from lab_plugin.ledger import Goal
+from lab_plugin.ledger import Comparison, Goal
 from lab_plugin.scorer import Terms
 
 STATEMENT: Final = "https://in-toto.io/Statement/v1"
@@ -96,6 +96,8 @@ class VerdictPart(_Part):
     champion_value: FiniteFloat | None
     difference: FiniteFloat | None
     holdout: Literal["passed", "worse", "no_value", "unlooked"] | None
+    comparison: Comparison | None = None
+    """The scores that it was decided by, seed by seed; None in statements of before there was one."""
 
 
 class LedgerPart(_Part):

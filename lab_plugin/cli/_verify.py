@@ -69,7 +69,8 @@ def _verify_ledger(idea: str, rerun: bool, path: Path | None, as_json: bool) -> 
     if again is not None:
         word = {"equal": "ok    ", "measured": "ok    ", "environment": "UNLIKE"}.get(again.outcome, "FAIL  ")
         name = f"idea {again.number}" if again.number else "the baseline"
-        print_untrusted(f"{word}{name}: {again.explanation}\n".replace("\n  ", "\n        "))
+        text = again.explanation.replace("\n", "\n      ")
+        print_untrusted(f"{word}{name}: {text}\n")
     return ok
 
 
@@ -79,6 +80,7 @@ def _document(proof: LabProof, record: VerdictRecord | None, again: Rerun | None
         "ok": ok,
         "records": proof.ledger.records,
         "problems": [vars(problem) for problem in proof.problems],
+        "rerun": None,
         "signatures": {
             "signed": signatures.signed,
             "good": dict(signatures.good),
@@ -100,7 +102,9 @@ def _document(proof: LabProof, record: VerdictRecord | None, again: Rerun | None
             "digest": record.digest,
             "problems": [vars(problem) for problem in proof.of(record.number)],
         }
-    document["rerun"] = again and {**vars(again), "ok": again.ok}
+    if again is not None:
+        sealed = again.holdout and vars(again.holdout)
+        document["rerun"] = {**vars(again), "holdout": sealed, "ok": again.ok}
     return document
 
 

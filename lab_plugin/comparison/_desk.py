@@ -56,6 +56,7 @@ class ComparisonDesk:
         self._open: dict[int, OpenComparison] = {}
         self._looking = asyncio.Lock()
         self.drift: Drift | None = None
+        self._settled = lab.ledger.state().champion
 
     def begin(
         self, number: int, tree: str, params: Mapping[str, Any], scores: Sequence[Score], best: int
@@ -181,14 +182,13 @@ class ComparisonDesk:
     def _opened(
         self, number: int, tree: str, params: Mapping[str, Any], max_repeats: int, rerun: float | None = None
     ) -> OpenComparison:
-        place = 0 if rerun is not None else self._history.take_place()
-        base = rerun if rerun is not None else self._history.level(place).base
+        place, base = (0, rerun) if rerun is not None else self._history.take_place()
         one = OpenComparison(number, tree, params, place, base, max_repeats)
         self._open[number] = one
         return one
 
     async def _repeat(self, one: OpenComparison) -> None:
-        seed = comparison_seed(self._seed, len(one.scores))
+        seed = self._next_seed(one)
         score = await self._repeats.score(one.number, one.tree, one.params, seed)
         one.seconds += score.seconds
         if score.value is None:
@@ -196,6 +196,13 @@ class ComparisonDesk:
             one.failure = replace(score, reason=reason)
         else:
             one.scores[seed] = dict(score.metrics)
+
+    def _next_seed(self, one: OpenComparison) -> int:
+        """Behind all seeds so far; what an earlier idea skipped is not among its scores, and stays out."""
+        repeat = len(one.scores)
+        while (seed := comparison_seed(self._seed, repeat)) in one.scores:
+            repeat += 1
+        return seed
 
     async def _top_up(self, one: OpenComparison, seed: int) -> None:
         """Score the champion where the idea has a score and it has none."""
@@ -214,6 +221,9 @@ class ComparisonDesk:
 
     def _known(self, one: OpenComparison, champion: Champion) -> Scores:
         """The champion's scores that an idea is compared with."""
+        if one.tree == self._tree_of(champion):
+            # It is equal to itself, also where the machine has changed since.
+            return one.scores
         if not self._paired:
             return self._history.scores
         if one.beside_champion != champion.number:
@@ -246,12 +256,16 @@ class ComparisonDesk:
         return replace(self._rules, max_repeats=len(one.seeds()) if one.cut else one.max_repeats)
 
     def _champion(self) -> Champion:
+        """The champion by all verdicts that are settled."""
         champion = self._lab.ledger.state().champion
-        if champion is None or champion.number != self._history.champion:
+        if champion is not None and champion.number == self._history.champion:
+            self._settled = champion
+        elif champion is None or champion.number not in self._open or self._settled is None:
             raise RepositoryError(
                 f"The lab {self._lab.name} has another champion than its campaign.", "Run `lab run` again."
             )
-        return champion
+        # The ledger may have a keep that is not settled yet: what it changes comes with that.
+        return self._settled
 
     def _tree_of(self, champion: Champion) -> str:
         return self._lab.repository.tree_of(champion.commit)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 
 from lab_plugin import decision as deciding
 from lab_plugin.comparison._rules import noise_of
-from lab_plugin.decision import ErrorBudget, Level, Pairs, Spent
+from lab_plugin.decision import ErrorBudget, Pairs, Spent
 from lab_plugin.ledger import Comparison, Drift, LockRecord, VerdictRecord
 
 Scores = dict[int, dict[str, float]]
@@ -42,6 +42,7 @@ class History:
         self._epoch = lock.epoch
         self._budget = ErrorBudget(error, tries)
         self._places: set[int] = set()
+        self._held: dict[int, float] = {}
         self.champion = lock.champion
         self.scores: Scores = {lock.seed: self._relevant(lock.metrics)}
         self.noises: dict[str, deciding.Noise] = {
@@ -53,22 +54,23 @@ class History:
 
     @property
     def spent(self) -> float:
-        """Error that the campaign has spent."""
+        """Error that the campaign has spent, that of ideas under way included."""
         return self._budget.spent
 
-    def take_place(self) -> int:
-        """The first place in the campaign that no idea has had; it is taken now."""
+    def take_place(self) -> tuple[int, float]:
+        """The first place in the campaign that no idea has had, and its share of the error; taken now."""
         place = next(number for number in range(1, len(self._places) + 2) if number not in self._places)
+        base = self._budget.level(place).base
         self._places.add(place)
-        return place
+        # What is under way may be spent, whatever is given to others meanwhile.
+        self._held[place] = base
+        self._budget.add(Spent(base, False))
+        return place, base
 
     def leave_place(self, place: int) -> None:
         """Give back the place of an idea that was never compared."""
         self._places.discard(place)
-
-    def level(self, place: int) -> Level:
-        """What the idea at a place may spend."""
-        return self._budget.level(place)
+        self._budget.add(Spent(-self._held.pop(place, 0.0), False))
 
     def raise_level(self, base: float) -> float:
         """What a share is worth after the keeps so far."""
@@ -94,7 +96,8 @@ class History:
                 self._places.add(comparison.place)
             # What was given before is spent, also where a test took nothing of it.
             spent = comparison.level if comparison.place and comparison.evidence is not None else 0.0
-            self._budget.add(Spent(spent, comparison.controlled))
+            held = self._held.pop(comparison.place, 0.0)
+            self._budget.add(Spent(spent - held, comparison.controlled))
 
     def know(self, scores: Scores, seed: int, metrics: Mapping[str, float]) -> None:
         """Add a score of the champion to scores; the first on a seed stays."""
@@ -122,8 +125,10 @@ class History:
                 self._crown(record.number, {record.seed: self._relevant(record.metrics)})
             return
         self.noises.update({name: noise_of(noise) for name, noise in comparison.found.items()})
-        self._learn(comparison)
-        if comparison.champion == self.champion:
+        # What was compared with itself says nothing of noise, nor of the champion as it is now.
+        if comparison.candidate != comparison.against:
+            self._learn(comparison)
+        if comparison.champion == self.champion and comparison.candidate != comparison.against:
             for seed, metrics in by_seed(comparison.seeds, comparison.against).items():
                 self.know(self.scores, seed, metrics)
         if record.verdict == "kept":

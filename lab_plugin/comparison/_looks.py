@@ -51,7 +51,7 @@ async def look_again(
         _moved(history, metric, (after[metric], before[metric])) if metric not in found else (False, None)
     )
     drift = Drift(
-        champion=history.champion,
+        champion=number,
         seed=seed,
         before=before,
         after=after,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import threading
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,7 +34,7 @@ class Repeat:
 
 
 class RepeatStore:
-    """Scores by tree and seed, under one lock.
+    """Scores by tree and seed, under one lock. Safe for several threads.
 
     Args:
         path: The file.
@@ -43,6 +44,7 @@ class RepeatStore:
     def __init__(self, path: Path, digest: str) -> None:
         self._path = path
         self._digest = digest
+        self._lock = threading.Lock()
         self._known: dict[tuple[str, int], Repeat] = dict(self._read())
 
     def get(self, tree: str, seed: int) -> Repeat | None:
@@ -53,9 +55,9 @@ class RepeatStore:
         """Keep a score that has a value."""
         assert score.value is not None
         repeat = Repeat(score.value, dict(score.metrics), score.seconds)
-        self._known[tree, seed] = repeat
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        with self._path.open("a", encoding="ascii") as stream:
+        with self._lock, self._path.open("a", encoding="ascii") as stream:
+            self._known[tree, seed] = repeat
             stream.write(self._line(tree, seed, repeat))
             stream.flush()
             os.fsync(stream.fileno())
@@ -63,13 +65,16 @@ class RepeatStore:
 
     def forget(self, tree: str) -> None:
         """Forget all of a tree."""
-        self.keep_only({key[0] for key in self._known} - {tree})
+        with self._lock:
+            self._keep({key: repeat for key, repeat in self._known.items() if key[0] != tree})
 
     def keep_only(self, trees: Collection[str]) -> None:
         """Forget all trees but these; what has its verdict is in the ledger."""
-        kept = {key: repeat for key, repeat in self._known.items() if key[0] in trees}
-        if kept == self._known and kept:
-            return
+        with self._lock:
+            self._keep({key: repeat for key, repeat in self._known.items() if key[0] in trees})
+
+    def _keep(self, kept: dict[tuple[str, int], Repeat]) -> None:
+        # Written anew also where nothing goes: the file may end in a line that was cut in half.
         self._known = kept
         partial = self._path.with_suffix(".new")
         partial.parent.mkdir(parents=True, exist_ok=True)

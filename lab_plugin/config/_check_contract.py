@@ -16,7 +16,8 @@ _SCORER, _TESTS, _PROBE = ("scorer", "command"), ("scorer", "tests"), ("scorer",
 _CHANNEL: frozenset[_Key] = frozenset(
     {("scorer", "answer_timeout"), ("scorer", "answer_bytes"), ("scorer", "questions")}
 )
-_FILES: frozenset[_Key] = frozenset({("candidate", "schemas"), ("scorer", "holdout")})
+_FILES: frozenset[_Key] = frozenset({("candidate", "schemas")})
+_HOLDOUT: frozenset[_Key] = frozenset({("scorer", "holdout")})
 _NEEDS: dict[str, frozenset[_Key]] = {
     "outputs": frozenset({_COMMAND, _OUTPUTS, _SCORER}),
     "served": frozenset({_SCORER}),
@@ -24,10 +25,10 @@ _NEEDS: dict[str, frozenset[_Key]] = {
     "in_process": frozenset({_SERVE, _SCORER, _PROBE}),
 }
 _TAKES: dict[str, frozenset[_Key]] = {
-    "outputs": _FILES | {("candidate", "warm")},
-    "served": _CHANNEL | {_COMMAND, _SERVE, ("candidate", "warm")},
+    "outputs": _FILES | _HOLDOUT | {("candidate", "warm")},
+    "served": _CHANNEL | _HOLDOUT | {_COMMAND, _SERVE, ("candidate", "warm")},
     "tests": _CHANNEL | {_COMMAND, _SERVE, _SCORER, _TESTS, ("candidate", "warm")},
-    "in_process": frozenset({("scorer", "answer_bytes")}),
+    "in_process": _HOLDOUT | {("scorer", "answer_bytes")},
 }
 _EITHER: dict[str, tuple[tuple[_Key, _Key], ...]] = {
     "served": ((_SERVE, _COMMAND),),

@@ -23,7 +23,8 @@ def test_a_kept_idea_reads_well(ledger, mirror, seen):
     }  # fmt: skip
     assert run.data.params == {"hidden": "64", "solver": "adam"}
     expected = {
-        "lab.record": commit, "lab.verdict": "kept", "lab.campaign": "1", "lab.epoch": "1",
+        "lab.record": commit, "lab.verdict": "kept", "lab.reason": "not better", "lab.campaign": "1",
+        "lab.epoch": "1",
         "lab.tier": "final",
         "lab.branch": "lab/digits/ideas/0007-wider-mlp", "lab.parents": "c" * 40, "lab.strategy": "tpe",
         "lab.scorer_digest": "ab" * 32, "lab.commit": f"{4103:040x}", "lab.flow_run": "f-1",

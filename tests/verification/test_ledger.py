@@ -126,13 +126,15 @@ def test_what_an_epoch_holds(kept: Path, path: str, told: str) -> None:
 def test_a_verdict_that_the_rule_does_not_give(kept: Path) -> None:
     with opened(kept) as lab:
         # Among the ideas of epoch 1, the one that was kept; lower is better.
-        number = next(
-            record.number for record in lab.ledger.state().ideas.values() if record.verdict == "kept"
-        )
+        record = next(idea for idea in lab.ledger.state().ideas.values() if idea.verdict == "kept")
+        number, comparison = record.number, record.comparison
+        assert comparison is not None
         place = prove_lab(lab).ledger.ideas[number]
         (lab.folder / "verified.json").unlink()
+        scores = {"value": (99.0,) * len(comparison.seeds)}
+        told = comparison.model_copy(update={"candidate": scores, "difference": 99.0 - 12.5})
         worse = {"value": 99.0, "metrics": {"value": 99.0}, "difference": 99.0 - 12.5}
-        rewrite(lab, place.record, worse)
+        rewrite(lab, place.record, {**worse, "comparison": told.model_dump(mode="json")})
         problems = [problem for problem in prove_lab(lab).problems if "the rule of epoch 1" in problem.what]
     [problem] = problems
     assert (problem.idea, problem.expected, problem.found) == (number, "reverted", "kept")

@@ -1,10 +1,12 @@
 """`lab verify IDEA --rerun`: the same commit, the same scorer, and what is different about this machine."""
 
+from collections.abc import Callable
 from pathlib import Path
 
-from lab_plugin.config import parse
-from lab_plugin.scorer import Score
-from lab_plugin.verification import _rerun, verify_idea
+from lab_plugin.campaign import Plan, open_campaign
+from lab_plugin.lab import Lab
+from lab_plugin.verification import verify_idea
+from tests.campaign.conftest import iterate, lock
 from tests.conftest import git
 from tests.verification.test_ledger import opened
 
@@ -35,11 +37,12 @@ async def test_public_data_that_changed_is_no_forgery(kept: Path) -> None:
 async def test_a_candidate_that_is_not_deterministic(kept: Path) -> None:
     with opened(kept) as lab:
         record = lab.ledger.state().ideas[1]
-        told = record.model_copy(update={"value": 7.0})
+        told = record.model_copy(update={"value": 6.0, "metrics": {**record.metrics, "value": 7.0}})
         lab.ledger.state().ideas._log.items[0] = told  # type: ignore[attr-defined]
         found = await verify_idea(lab, "1")
     assert (found.ok, found.outcome, found.recorded) == (False, "different", 7.0)
     assert "recorded 7.0, found" in found.explanation
+    assert "its value 6.0 is a mean over seeds, of which this is the first" in found.explanation
     assert "not deterministic under" in found.explanation
 
 
@@ -52,20 +55,25 @@ async def test_the_baseline_is_the_champion_too(kept: Path) -> None:
     assert (found.number, found.ok, found.recorded) == (0, True, 12.5)
 
 
-def test_a_measured_metric_is_shown_and_not_compared(kept: Path) -> None:
-    with opened(kept) as lab:
-        epoch = _rerun.load_epoch(lab, lab.ledger.state().lock)  # type: ignore[arg-type]
-        text = (kept / "lab.toml").read_text().replace('metric  = "value"', 'metric  = "usage.wall_seconds"')
-        timed = _rerun.Epoch(parse(text, str(kept / "lab.toml")), epoch.lock, epoch.snapshot)
-        lock = lab.ledger.state().lock
-        assert lock is not None
-        metrics = {"usage.wall_seconds": 1.0, "value": 2.0}
-        subject = _rerun._Subject(7, "t", 1.0, metrics, lock, "bubblewrap", "kept")
-        score = Score(
-            status="scored", value=1.5, metrics={"usage.wall_seconds": 1.5, "value": 3.0}, sandbox="docker"
-        )
-        found = _rerun._compare(subject, score, timed, ())
-    assert (found.ok, found.outcome, found.equal) == (True, "measured", False)
-    assert "measured anew each time and not compared: recorded 1.0, now 1.5" in found.explanation
-    assert "(then bubblewrap)" in found.explanation
-    assert dict(found.metrics) == {"value": (2.0, 3.0)}
+async def test_a_metric_that_the_host_measures_is_shown_and_all_else_compared(
+    make_lab: Callable[..., Path], home: Path
+) -> None:
+    folder = make_lab(replace={'metric  = "value"': 'metric  = "usage.wall_seconds"'})
+    await lock(folder)
+    async with open_campaign(Lab.open(folder), Plan({"iterations": 1})) as campaign:
+        [record] = [record async for record in iterate(campaign)]
+    with opened(folder) as lab:
+        found = await verify_idea(lab, "1")
+        recorded = record.metrics["usage.wall_seconds"]
+        assert (found.ok, found.outcome, found.recorded) == (True, "measured", recorded)
+        first, second, *_ = found.explanation.splitlines()
+        assert first.startswith("usage.wall_seconds is measured anew each time and not compared: recorded ")
+        assert f"recorded {recorded!r}, now {found.found!r} (epoch 1, seed 0" in first
+        assert second == "all that the host does not measure agrees, to the last bit"
+        # A record that tells another value of what is not measured.
+        forged = record.model_copy(update={"metrics": {**record.metrics, "value": -1.0}})
+        lab.ledger.state().ideas._log.items[0] = forged  # type: ignore[attr-defined]
+        found = await verify_idea(lab, "1")
+    assert (found.ok, found.outcome) == (False, "different")
+    assert set(found.metrics) == {"value"}
+    assert "further metrics differ: value -1.0 -> " in found.explanation
