@@ -35,8 +35,8 @@ def mlflow_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def environments(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What is known of this interpreter's environment: hashing it takes seconds, a copy of that none.
 
-    Kept between sessions: it proves itself by the stat of every file. What was read long ago is read whole, as
-    each lock in each test would do otherwise.
+    Kept between sessions: it proves itself by the stat of every file. What was read long ago is read whole,
+    as each lock in each test would do otherwise.
     """
     folder = tmp_path_factory.getbasetemp().parent / "lab-environments"
     EnvironmentMeter(None, folder).measure(whole=True, trust=True)
