@@ -68,7 +68,7 @@ class Feedback:
             whole = Point(tree=record.tree, params=record.params, value=record.value, reason=record.reason)
             return [self._outcome(record, whole, record.verdict, details)]
         return [
-            self._outcome(record, point, record.verdict, details)
+            self._outcome(record, _at_its_mean(point, record), record.verdict, details)
             if point.tree == record.tree
             else self._outcome(record, point, _word(point.status), Details())
             for point in record.points
@@ -113,6 +113,11 @@ class Feedback:
         shown = worst_first(samples, self._lab.config)[: self._rule.worst]
         redact = self._lab.redactor.text
         return tuple(replace(sample, note=clean_line(redact(sample.note), _REASON)) for sample in shown)
+
+
+def _at_its_mean(point: Point, record: VerdictRecord) -> Point:
+    """The point that was compared, at its mean over all seeds: it was picked by its first score."""
+    return point if record.value is None else point.model_copy(update={"value": record.value})
 
 
 def _word(status: str) -> str:

@@ -42,6 +42,11 @@ def _plan(lab: Lab, record: VerdictRecord, repeats: int | None) -> tuple[int, in
             f"{name.capitalize()} was compared in epoch {record.epoch}, which is over.",
             "Scores of different epochs are never compared: propose it again.",
         )
+    if record.sequence <= state.moved:
+        raise LabError(
+            f"The champion's scores have moved since {name} was compared: the machine has changed.",
+            "Its scores cannot go on: propose it again.",
+        )
     later = next((other for other in state.ideas.values() if other.continues == record.number), None)
     if later is not None:
         raise LabError(

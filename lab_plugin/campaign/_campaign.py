@@ -294,7 +294,11 @@ class Campaign:
         best = best_of(scores, self.lab.config.scorer.goal)
         point, answer = idea.points[best], runs[best].answer
         number = idea.continues or (answer.number if answer is not None else 0)
-        earlier = self.lab.ledger.state().ideas.get(number)
+        state = self.lab.ledger.state()
+        earlier = state.ideas.get(number)
+        if earlier is not None and earlier.sequence <= state.moved:
+            # The machine has changed since: nothing of it can be compared with what is scored now.
+            earlier = None
         if earlier is not None and earlier.comparison is not None and earlier.tree == point.tree:
             self._comparisons.resume(idea.number, earlier, idea.max_repeats if idea.continues else 0)
         else:

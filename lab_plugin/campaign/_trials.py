@@ -11,6 +11,7 @@ from typing import Any
 
 from lab_plugin.campaign._ideas import trial_params
 from lab_plugin.comparison import RunRepeat
+from lab_plugin.config import USAGE_METRICS
 from lab_plugin.epoch import snapshot_of
 from lab_plugin.idea import Idea, PlannedPoint
 from lab_plugin.lab import Lab
@@ -172,9 +173,16 @@ def one_repeat(lab: Lab, sandbox: Sandbox) -> RunRepeat:
 
 
 def find_answer(lab: Lab, state: State, tree: str) -> Answer | None:
-    """What the ledger says of a tree in this epoch; None when it was never scored."""
+    """What the ledger says of a tree in this epoch.
+
+    Returns:
+        None when it was never scored, or must be scored anew: since the machine has changed, or because the
+        host measures the metric, which hangs on the moment.
+    """
     lock = state.lock
-    if lock is not None and lab.repository.tree_of(lock.commit) == tree:
+    if lab.config.scorer.metric in USAGE_METRICS:
+        return None
+    if lock is not None and not state.moved and lab.repository.tree_of(lock.commit) == tree:
         return Answer(0, Score(status="scored", value=lock.value, metrics=lock.metrics))
     record = state.find_tree(tree)
     if record is None:

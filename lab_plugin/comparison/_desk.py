@@ -100,7 +100,8 @@ class ComparisonDesk:
             seed: {name: values[index] for name, values in found.candidate.items()}
             for index, seed in enumerate(found.seeds)
         }
-        one.samples = samples_of(self._lab, earlier)
+        twin = self._lab.ledger.state().ideas.get(earlier.duplicate_of or 0)
+        one.samples = samples_of(self._lab, twin if twin is not None and not earlier.details else earlier)
         one.points = found.points
 
     def get(self, number: int) -> OpenComparison | None:

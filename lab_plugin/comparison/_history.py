@@ -31,7 +31,7 @@ class History:
         noises: Metric -> noise.
         slack: What was risked for simplicity since the last real improvement.
         since_look: Verdicts since the champion was last scored again.
-        looks: Pairs of the champion's later and earlier scores, since it became champion or moved.
+        looks: How often the champion was looked at since it became champion or moved.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class History:
         }
         self.slack = 0.0
         self.since_look = 0
-        self.looks: list[tuple[float, float]] = []
+        self.looks = 0
 
     @property
     def spent(self) -> float:
@@ -110,15 +110,16 @@ class History:
             return
         self.noises.update({name: noise_of(noise) for name, noise in drift.found.items()})
         if drift.moved:
-            self.scores, self.looks = {drift.seed: self._relevant(drift.after)}, []
+            self.scores, self.looks = {drift.seed: self._relevant(drift.after)}, 0
         else:
-            metric = self._metrics[0]
-            self.looks.append((drift.after[metric], drift.before[metric]))
+            self.looks += 1
 
     def _see(self, record: VerdictRecord, looked: bool) -> None:
+        if record.drift is not None:
+            self.since_look = 0
+            if not looked:
+                self.look(record.drift)
         self.since_look += 1
-        if record.drift is not None and not looked:
-            self.look(record.drift)
         comparison = record.comparison
         if comparison is None:
             if record.verdict == "kept":
@@ -142,7 +143,7 @@ class History:
                 self.noises[name] = self.noises[name].learn(pairs.differences())
 
     def _crown(self, number: int, scores: Scores) -> None:
-        self.champion, self.scores, self.looks = number, scores, []
+        self.champion, self.scores, self.looks = number, scores, 0
 
     def _relevant(self, metrics: Mapping[str, float]) -> dict[str, float]:
         return {name: metrics[name] for name in self._metrics if name in metrics}

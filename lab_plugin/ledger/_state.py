@@ -89,10 +89,17 @@ class Ideas(Mapping[int, VerdictRecord]):
         """The newest verdict."""
         return self._log.items[self._length - 1] if self._length else None
 
-    def find_tree(self, epoch: int, tree: str) -> VerdictRecord | None:
-        """The first verdict of an epoch that scored a tree; else the first that met it without a score."""
+    def find_tree(self, epoch: int, tree: str, after: int = 0) -> VerdictRecord | None:
+        """The first verdict of an epoch that scored a tree; else the first that met it without a score.
+
+        Args:
+            epoch: Of the lock.
+            tree: The tree.
+            after: Only records behind this position of the ledger.
+        """
         found = [at for at in self._log.trees.get((epoch, tree), ()) if at < self._length]
         verdicts = [self._log.items[at] for at in found]
+        verdicts = [item for item in verdicts if not after or item.sequence > after]
         return next((item for item in verdicts if _scored(item, tree)), verdicts[0] if verdicts else None)
 
     def with_verdict(self, record: VerdictRecord) -> Ideas:
@@ -119,6 +126,8 @@ class State:
         ideas: All verdicts by number.
         confirmation: The newest one of the current epoch.
         confirmed: Seeds that confirmations of the current epoch have used.
+        moved: Position of the newest record that tells of a champion whose scores moved; what was scored
+            before is no answer any more. 0 for none in the current epoch.
         looks: Ideas of the current epoch whose verdict tells of a look at the hold-out.
         next_number: For the next idea; above every number in the ledger.
         next_campaign: For the next campaign.
@@ -130,6 +139,7 @@ class State:
     ideas: Ideas = field(default_factory=Ideas)
     confirmation: ConfirmationRecord | None = None
     confirmed: int = 0
+    moved: int = 0
     looks: int = 0
     next_number: int = 1
     next_campaign: int = 1
@@ -143,14 +153,16 @@ class State:
         return Champion(lock.champion, lock.commit, lock.value, lock.metrics, _holdout_value(lock))
 
     def find_tree(self, tree: str) -> VerdictRecord | None:
-        """The idea of the current epoch that met this tree (as itself or as a point), scored if any was."""
-        return None if self.lock is None else self.ideas.find_tree(self.lock.epoch, tree)
+        """The idea of the current epoch that met this tree (as itself or as a point), scored if any was; of
+        those since the champion's scores last moved.
+        """
+        return None if self.lock is None else self.ideas.find_tree(self.lock.epoch, tree, self.moved)
 
     def with_record(self, record: Record) -> State:
         """The state after one more record. A second verdict of one number changes nothing."""
         match record:
             case LockRecord():
-                locked = replace(self, lock=record, looks=0, confirmation=None, confirmed=0)
+                locked = replace(self, lock=record, looks=0, confirmation=None, confirmed=0, moved=0)
                 return replace(locked, champion=locked.baseline)
             case CampaignRecord():
                 return self._with_campaign(record)
@@ -197,6 +209,7 @@ class State:
             ideas=self.ideas.with_verdict(record),
             confirmation=self.confirmation,
             confirmed=self.confirmed,
+            moved=record.sequence if in_epoch and record.drift and record.drift.moved else self.moved,
             looks=self.looks + counted,
             next_number=max(self.next_number, record.number + 1),
             next_campaign=self.next_campaign,

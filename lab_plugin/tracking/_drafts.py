@@ -101,6 +101,9 @@ def _idea_tags(key: str, record: VerdictRecord) -> dict[str, str]:
             "lab.sandbox": record.sandbox,
             "lab.seed": record.seed,
             "lab.duplicate_of": record.duplicate_of,
+            "lab.compared_with": record.comparison.champion if record.comparison else None,
+            "lab.continues": record.continues or None,
+            "lab.drift": "moved" if record.drift and record.drift.moved else None,
             "mlflow.note.content": _note(record),
             **_source(record.branch, record.commit),
         }

@@ -9,6 +9,7 @@ from lab_plugin.config import LOCK_FILE
 from lab_plugin.errors import LedgerError
 from lab_plugin.lab import Lab
 from lab_plugin.ledger import Problem, Proof, fetch_command
+from lab_plugin.verification._comparisons import comparison_problems
 from lab_plugin.verification._decisions import decision_problems
 from lab_plugin.verification._epochs import epoch_problems
 from lab_plugin.verification._memory import memory_problems, remember
@@ -77,6 +78,7 @@ def verify_ledger(lab: Lab) -> list[str]:
 def _own_problems(lab: Lab, proof: Proof) -> Iterator[Problem]:
     yield from epoch_problems(lab, proof)
     yield from decision_problems(lab, proof)
+    yield from comparison_problems(lab, proof)
     yield from memory_problems(lab, proof)
 
 

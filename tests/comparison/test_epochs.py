@@ -58,12 +58,26 @@ async def test_what_was_spent_stays_spent_and_a_changed_record_is_found(
         difference = mean - better.champion_value
         return {"comparison": comparison, "value": mean, "difference": difference, "metrics": metrics}
 
+    quiet = {**found["noise"], "value": {**found["noise"]["value"], "sd": 1e-9}}
     lies: dict[str, tuple[dict[str, Any], str]] = {
         "a score": ({"comparison": told(lower)["comparison"]}, "is not the mean of its scores"),
         "a seed twice": ({"comparison": {**found, "seeds": seeds}}, "counts a seed twice"),
         "a verdict turned": ({"verdict": "reverted"}, "is not what the rule of epoch 1 decides"),
         "scores without the improvement": (told(small), "is not what the rule of epoch 1 decides"),
         "another champion": ({"comparison": {**found, "champion": 2}}, "champion of its time"),
+        "a larger share": (
+            {"comparison": {**found, "level": 0.9, "raised": 0.9}},
+            "more than its share of the error",
+        ),
+        "a share after keeps that were none": (
+            {"comparison": {**found, "raised": 3 * found["raised"]}},
+            "more than its share of the error",
+        ),
+        "a smaller campaign": ({"comparison": {**found, "tries": 1}}, "laid out for 1 ideas"),
+        "no place": ({"comparison": {**found, "place": 0}}, "that no idea before it left"),
+        "another's place": ({"comparison": {**found, "place": 1}}, "has the place of idea 1"),
+        "a smaller noise": ({"comparison": {**found, "noise": quiet}}, "another noise of value"),
+        "more repeats": ({"comparison": {**found, "max_repeats": 999}}, "more repeats than the rule allows"),
         "a pair less": ({"comparison": {**found, "seeds": found["seeds"][1:]}}, "one pair for each seed"),
     }
     lab = Lab.open(toy.folder)

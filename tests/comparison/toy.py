@@ -77,7 +77,10 @@ if (world / "sleep").exists():
 shift = float((world / "shift").read_text()) if (world / "shift").exists() else 0.0
 late = int(words.get("from", 0)) <= seed < int(words.get("to", 10**9))
 spread = float(words.get("spread", {spread!r})) * late
-value = 10 + point["gain"] + shift + spread * noise("value")
+runs = len((world / "runs").read_text().splitlines())
+# What no seed holds: it is another number in every run.
+jitter = float(words.get("jitter", 0)) * noise("run %d" % runs)
+value = 10 + point["gain"] + shift + spread * noise("value") + jitter
 card = dict(value=value, cost=100 + float(words.get("cost", 0)) + {cost!r} * noise("cost"), extra=float(seed))
 if "poor" in words:
     del card["cost"]
