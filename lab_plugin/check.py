@@ -116,10 +116,17 @@ async def _programs(lab: Lab) -> list[Finding]:
             remedy = "Mend the tests; exactly those that are collected must run to their end."
         return [*findings, candidate, Finding("scorer", False, score.reason, remedy)]
     sealed = await _holdout(lab)
+    metric = lab.config.scorer.metric
+    missing = [name for name in lab.config.decision.metrics(metric) if name not in score.metrics]
+    if missing:
+        known = ", ".join(sorted(score.metrics)[:20])
+        detail = f"[decision] looks at the metric {missing[0]!r}, which the scorecard lacks (it has {known})"
+        remedy = "Correct the name in [decision], or have the scorer write it."
+        return [*findings, candidate, Finding("decision", False, detail, remedy)]
     return [
         *findings,
         candidate,
-        Finding("scorer", True, f"{lab.config.scorer.metric} {score.value:.6g} on HEAD"),
+        Finding("scorer", True, f"{metric} {score.value:.6g} on HEAD"),
         *sealed,
     ]
 

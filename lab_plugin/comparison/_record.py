@@ -85,13 +85,14 @@ def evidence_of(record: Comparison, samples: SamplePairs | None = None) -> Evide
 
 
 def decide_again(record: Comparison, rules: Rules, samples: SamplePairs | None = None) -> Decision:
-    """The decision that a recorded comparison leads to.
+    """The decision that a recorded comparison leads to, without its interval.
 
     Raises:
         ValueError: A metric of the rules is missing, or the record is no evidence.
     """
     noises = {name: noise_of(noise) for name, noise in record.noise.items()}
-    return decide(rules, noises, evidence_of(record, samples), Level(record.level, record.raised))
+    level = Level(record.level, record.raised)
+    return decide(rules, noises, evidence_of(record, samples), level, figures=False)
 
 
 def _risked(rules: Rules, evidence: Evidence, decision: Decision) -> float:

@@ -14,7 +14,14 @@ from lab_plugin.decision._rules import Rules
 from lab_plugin.decision._significant import decide_significant
 
 
-def decide(rules: Rules, noises: Mapping[str, Noise], evidence: Evidence, level: Level) -> Decision:
+def decide(
+    rules: Rules,
+    noises: Mapping[str, Noise],
+    evidence: Evidence,
+    level: Level,
+    *,
+    figures: bool = True,
+) -> Decision:
     """Decide an idea, or ask for another repeat.
 
     Call it after each repeat, with all of them, and stop at any state but `continue`. It depends on
@@ -26,6 +33,8 @@ def decide(rules: Rules, noises: Mapping[str, Noise], evidence: Evidence, level:
         evidence: All pairs so far, against the champion of the moment. When the champion changes, the
             pairs are made anew from the same scores of the candidate.
         level: What the idea may spend, from the campaign's `ErrorBudget`.
+        figures: Also the interval and the corrected difference of `significant`, which cost more than all
+            the rest and decide nothing.
 
     Raises:
         ValueError: A metric of the rules is missing from the evidence or the noises.
@@ -39,7 +48,7 @@ def decide(rules: Rules, noises: Mapping[str, Noise], evidence: Evidence, level:
         return decide_threshold(rules, noises, evidence)
     if rules.objectives:
         return decide_pareto(rules, noises, evidence, level)
-    return decide_significant(rules, noises, evidence, level)
+    return decide_significant(rules, noises, evidence, level, figures)
 
 
 def _require(rules: Rules, noises: Mapping[str, Noise], evidence: Evidence) -> None:

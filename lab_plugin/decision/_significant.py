@@ -23,7 +23,7 @@ _BETTER = "better"
 
 
 def decide_significant(
-    rules: Rules, noises: Mapping[str, Noise], evidence: Evidence, level: Level
+    rules: Rules, noises: Mapping[str, Noise], evidence: Evidence, level: Level, figures: bool = True
 ) -> Decision:
     """Decide by the test that the noise calls for.
 
@@ -34,6 +34,7 @@ def decide_significant(
     if noises[rules.metric].deterministic:
         return replace(_without_noise(rules, noises, evidence, level), found=found)
     tested = test_metric(rules, noises[rules.metric], evidence, level)
+    tested = tested if figures else tested.bare()
     decision = _settle(rules, noises, evidence, level, tested)
     if not found:
         return decision

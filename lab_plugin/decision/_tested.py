@@ -51,6 +51,10 @@ class Tested:
             statement = replace(statement, low=low, high=high, corrected=self.corrected() if kept else None)
         return Decision(state=state, reason=reason, statement=statement, controlled=kept)
 
+    def bare(self) -> Tested:
+        """The same without the figures that decide nothing."""
+        return replace(self, interval=lambda: Interval(-math.inf, math.inf), corrected=lambda: None)
+
     def loss(self, effect: float) -> str:
         """Why it was given up."""
         if self.ahead:

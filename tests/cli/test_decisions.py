@@ -101,3 +101,12 @@ def test_from_noise_to_a_confirmed_champion(cli: Cli, tmp_path: Path, environmen
     with sqlite3.connect(home / "prefect" / "prefect.db") as api:
         reports = api.execute("select data from artifact where key = 'noisy-idea-0002'").fetchall()
     assert any("data:image/svg+xml;base64," in json.dumps(report) for report in reports)
+
+
+def test_a_guard_of_a_metric_that_nobody_writes(cli: Cli, tmp_path: Path) -> None:
+    folder = noisy_lab(tmp_path / "repo")
+    text = (folder / "lab.toml").read_text() + "guards = { latency = { at_most = 5 } }\n"
+    (folder / "lab.toml").write_text(text)
+    done = cli("check", cwd=folder, code=1)
+    assert "FAIL  decision: [decision] looks at the metric 'latency'" in done.stdout
+    assert "value" in done.stdout and "Correct the name" in done.stdout

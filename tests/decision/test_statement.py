@@ -3,7 +3,17 @@ from xml.etree import ElementTree
 
 import pytest
 
-from lab_plugin.decision import Decision, Noise, Pairs, Rules, Statement, draw_comparison
+from lab_plugin.decision import (
+    Decision,
+    ErrorBudget,
+    Evidence,
+    Noise,
+    Pairs,
+    Rules,
+    Statement,
+    decide,
+    draw_comparison,
+)
 
 RULES = Rules(metric="m", goal="maximize")
 
@@ -42,3 +52,17 @@ def test_a_chart_of_a_real_decision(judge):
     text = draw_comparison(judge(RULES, gains), Pairs(tuple(gains), (0.0,) * 4), "0007 wider")
     assert "0007 wider" in text
     ElementTree.fromstring(text)
+
+
+@pytest.mark.parametrize("gains", [[4.0] * 6, [-4.0], [0.9] * 3])
+def test_a_decision_without_figures_is_the_same(gains):
+    rules = Rules(metric="m", goal="maximize", max_repeats=3)
+    noises = {"m": Noise(sd=2**-0.5, origin="stated")}
+    evidence = Evidence(metrics={"m": Pairs(tuple(gains), (0.0,) * len(gains))})
+    level = ErrorBudget(0.05).level(1)
+    whole, bare = (
+        decide(rules, noises, evidence, level),
+        decide(rules, noises, evidence, level, figures=False),
+    )
+    assert (bare.state, bare.reason, bare.controlled) == (whole.state, whole.reason, whole.controlled)
+    assert whole.statement.low is not None and bare.statement.low is None
