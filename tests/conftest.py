@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +15,13 @@ from lab_plugin.tracking import Store
 from tests.program import LAB, Cli
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
+
+
+def pytest_configure() -> None:
+    """Ignored signals are inherited, and a shell ignores these in what it starts in the background."""
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
 
 
 @pytest.fixture(autouse=True)

@@ -68,9 +68,7 @@ def test_runs_states_logs_and_artifacts(
     assert {artifact["type"] for artifact in found} == {"table", "progress"} | confirmation
 
 
-def test_task_runs_are_the_steps(
-    cli: Cli, make_lab: Callable[..., Path], ask: Callable[..., Any]
-) -> None:
+def test_task_runs_are_the_steps(cli: Cli, make_lab: Callable[..., Path], ask: Callable[..., Any]) -> None:
     folder = make_lab(replace={'name = "rosenbrock"': 'name = "four-steps"'})
     cli("lock", cwd=folder)
     (idea,) = document(cli("run", "-n", "1", "--json", cwd=folder))["ideas"]

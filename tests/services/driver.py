@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import sys
 from pathlib import Path
 
@@ -24,6 +23,4 @@ async def main(folder: str, state: str, mark: str, port: str, code: str) -> None
         await services.close()
 
 
-# Whoever started the tests may have had it ignored, as a shell does with what it puts in the background.
-signal.signal(signal.SIGINT, signal.default_int_handler)
 asyncio.run(main(*sys.argv[1:]))
