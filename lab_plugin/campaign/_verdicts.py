@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -213,7 +213,10 @@ class VerdictDesk:
         if one.champion_failed:
             metrics = dict(score.metrics)
             return _Ruling("inconclusive", origin + one.champion_failed, score.value, metrics)
-        return _ruled(self._comparisons.outlook(idea.number), score, origin + picked, self._metric)
+        ruling = _ruled(self._comparisons.outlook(idea.number), score, origin + picked, self._metric)
+        # Of the first run that counts: it is taken anew where the machine has changed since.
+        first = one.scores.get(self._lab.config.decision.seed, {})
+        return replace(ruling, metrics={**ruling.metrics, **first})
 
     @property
     def _metric(self) -> str:

@@ -131,10 +131,10 @@ class ComparisonDesk:
         while one.failure is None and not (outlook := self.outlook(number)).settled:
             if outlook.missing:
                 await self._top_up(one, outlook.missing[0])
-            elif not (cut := spent()):
-                await self._repeat(one)
-            else:
+            elif one.scores and (cut := spent()):
                 one.cut = cut
+            else:
+                await self._repeat(one)
 
     def outlook(self, number: int) -> Outlook:
         """How an idea stands against the champion of the moment; nothing is run.
@@ -144,6 +144,8 @@ class ComparisonDesk:
         """
         one, champion = self._open[number], self._champion()
         known, seeds = self._known(one, champion), one.seeds()
+        if not seeds:
+            return Outlook(champion.number)
         if missing := tuple(seed for seed in seeds if seed not in known):
             return Outlook(champion.number, missing=missing)
         rules = self._rules_for(one, champion)
@@ -249,7 +251,15 @@ class ComparisonDesk:
             if drift is not None and drift.champion == self._history.champion:
                 self.drift = drift
                 if drift.moved:
-                    self._store.forget(self._tree_of(champion))
+                    self._start_over(champion)
+
+    def _start_over(self, champion: Champion) -> None:
+        """Forget the scores of all that is compared now: nobody knows which of them the old machine gave."""
+        for tree in (self._tree_of(champion), *(one.tree for one in self._open.values())):
+            self._store.forget(tree)
+        for one in self._open.values():
+            one.scores.clear()
+            one.skipped.clear()
 
     def _rules_for(self, one: OpenComparison, champion: Champion) -> Rules:
         if one.tree == self._tree_of(champion):

@@ -51,6 +51,8 @@ class Statement:
         parts.append(f"{self.samples} samples" if self.samples else _plural(self.repeats, "repeat"))
         if self.evidence is not None and self.needed is not None and math.isfinite(self.needed):
             parts.append(f"evidence {_factor(self.evidence)} of {_factor(self.needed)} needed")
+        if self.error_spent:
+            parts.append(f"error spent {self.error_spent:.2g}")
         if self.corrected is not None:
             parts.append(f"corrected for its selection {self.corrected:+.4g}")
         return "; ".join(parts)
