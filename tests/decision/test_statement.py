@@ -20,7 +20,15 @@ RULES = Rules(metric="m", goal="maximize")
 
 def test_a_sentence_states_all_figures(judge):
     kept = judge(RULES, [1.0, 1.4, 0.7, 1.2, 0.9, 1.3] * 4)
-    for part in ("better", "difference +1.0", "95 % interval", "repeats", "evidence", "error spent", "corrected"):
+    for part in (
+        "better",
+        "difference +1.0",
+        "95 % interval",
+        "repeats",
+        "evidence",
+        "error spent",
+        "corrected",
+    ):
         assert part in kept.sentence
     assert "1 repeat;" in judge(RULES, [-3.0]).sentence
 
