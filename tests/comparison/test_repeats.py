@@ -128,3 +128,16 @@ async def test_margins_and_simplicity(make_toy: Callable[..., Toy], run: Run) ->
     assert simple.verdict == "kept" and "as good and simpler (2 lines fewer)" in simple.reason
     assert simple.comparison is not None and simple.comparison.risked == 0
     assert broken.verdict == "crashed"
+
+
+async def test_several_objectives(make_toy: Callable[..., Toy], run: Run) -> None:
+    decision = "[decision.objectives]\ncost = { goal = 'minimize', tolerance = 1.0 }"
+    toy = make_toy(decision=decision)
+    toy.plan(idea("dearer", 5.0, "cost=9"), idea("cheaper", 0.0, "cost=-3"), idea("worse", -1.0, "cost=1"))
+    await lock(toy.folder)
+    dearer, cheaper, worse = await run(toy, 3)
+    assert (dearer.verdict, "worse in cost" in dearer.reason) == ("reverted", True)
+    assert (cheaper.verdict, "better in cost" in cheaper.reason) == ("kept", True)
+    assert worse.verdict == "reverted"
+    assert cheaper.comparison is not None
+    assert cheaper.comparison.candidate["cost"][0] == cheaper.comparison.against["cost"][0] - 3
