@@ -1,9 +1,10 @@
-"""The four steps of an iteration as Prefect tasks; each calls the domain and says what came of it."""
+"""The steps of an iteration as Prefect tasks; each calls the domain and says what came of it."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
@@ -17,6 +18,8 @@ from lab_plugin.idea import Idea
 from lab_plugin.ledger import VerdictRecord
 from lab_plugin.scorer import Score, clean
 
+P = ParamSpec("P")
+R = TypeVar("R")
 _LOG_LINES = 40
 _RETRIES = 2
 
@@ -32,13 +35,18 @@ async def _infrastructure_failed(task: Task[Any, Any], run: TaskRun, state: Stat
     return False
 
 
-@task(
-    cache_policy=NO_CACHE,
-    persist_result=False,
-    retries=_RETRIES,
-    retry_delay_seconds=1,
-    retry_condition_fn=_infrastructure_failed,
-)
+def _step(work: Callable[P, Coroutine[Any, Any, R]]) -> Task[P, Coroutine[Any, Any, R]]:
+    """A task that runs programs, and is tried again when the sandbox broke under it."""
+    return task(
+        cache_policy=NO_CACHE,
+        persist_result=False,
+        retries=_RETRIES,
+        retry_delay_seconds=1,
+        retry_condition_fn=_infrastructure_failed,
+    )(work)
+
+
+@_step
 async def propose(lab: str, number: int) -> Idea:
     """Ask the proposer for one idea and commit it."""
     idea = await running(lab).propose(number)
@@ -46,13 +54,7 @@ async def propose(lab: str, number: int) -> Idea:
     return idea
 
 
-@task(
-    cache_policy=NO_CACHE,
-    persist_result=False,
-    retries=_RETRIES,
-    retry_delay_seconds=1,
-    retry_condition_fn=_infrastructure_failed,
-)
+@_step
 async def execute(lab: str, idea: Idea) -> tuple[PointRun, ...]:
     """Run the candidate in the sandbox, once per point."""
     runs = await running(lab).execute(idea)
@@ -61,13 +63,7 @@ async def execute(lab: str, idea: Idea) -> tuple[PointRun, ...]:
     return runs
 
 
-@task(
-    cache_policy=NO_CACHE,
-    persist_result=False,
-    retries=_RETRIES,
-    retry_delay_seconds=1,
-    retry_condition_fn=_infrastructure_failed,
-)
+@_step
 async def evaluate(lab: str, idea: Idea, runs: tuple[PointRun, ...]) -> tuple[Score, ...]:
     """Score the outputs in a sandbox of its own."""
     scores = await running(lab).evaluate(idea, runs)
@@ -76,13 +72,7 @@ async def evaluate(lab: str, idea: Idea, runs: tuple[PointRun, ...]) -> tuple[Sc
     return scores
 
 
-@task(
-    cache_policy=NO_CACHE,
-    persist_result=False,
-    retries=_RETRIES,
-    retry_delay_seconds=1,
-    retry_condition_fn=_infrastructure_failed,
-)
+@_step
 async def compare(lab: str, idea: Idea, runs: tuple[PointRun, ...], scores: tuple[Score, ...]) -> None:
     """Run idea and champion on further seeds, until the answer is clear."""
     await running(lab).compare(idea, runs, scores)
@@ -98,13 +88,7 @@ async def decide(
     return record
 
 
-@task(
-    cache_policy=NO_CACHE,
-    persist_result=False,
-    retries=_RETRIES,
-    retry_delay_seconds=1,
-    retry_condition_fn=_infrastructure_failed,
-)
+@_step
 async def confirm(lab: str) -> str:
     """Have the champion meet the baseline on fresh seeds."""
     sentence = await running(lab).confirm()

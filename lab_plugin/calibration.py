@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from lab_plugin.comparison import TRIES, rules_of
+from lab_plugin.comparison import rules_of, tries_of
 from lab_plugin.config import Decision
 from lab_plugin.decision import (
     Noise,
@@ -76,7 +76,7 @@ def _noise(values: list[float]) -> Noise:
 
 def _detectable(decision: Decision, lab: Lab, noise: Noise) -> float | None:
     scorer = lab.config.scorer
-    tries = decision.tries or lab.config.budget.iterations or TRIES
+    tries = tries_of(decision, {"iterations": lab.config.budget.iterations or 0})
     found = detectable_improvement(rules_of(decision, scorer.metric, scorer.goal, tries), noise)
     return found if math.isfinite(found) else None
 

@@ -89,10 +89,9 @@ def first_lock(lab: Lab) -> LockRecord:
 
 def confirmation_sentence(record: ConfirmationRecord, metric: str, goal: str) -> str:
     """What a confirmation says, in one sentence."""
-    ours = sum(record.candidate) / len(record.candidate)
-    theirs = sum(record.against) / len(record.against)
+    pairs = Pairs(record.candidate, record.against)
     seeds = "1 fresh seed" if len(record.seeds) == 1 else f"{len(record.seeds)} fresh seeds"
-    text = f"{metric} {ours:.6g} against the baseline's {theirs:.6g} on {seeds}"
+    text = f"{metric} {pairs.value:.6g} against the baseline's {pairs.reference:.6g} on {seeds}"
     if record.difference is not None:
         text += f": a difference of {record.difference:+.6g}"
     if record.low is not None and record.high is not None and record.confidence is not None:

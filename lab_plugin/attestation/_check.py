@@ -11,7 +11,7 @@ from typing import Any, Literal
 from lab_plugin.attestation._build import sha256_of, statement_of
 from lab_plugin.attestation._envelope import Attestation
 from lab_plugin.attestation._statement import CommitDigest, Predicate, Statement, TreeDigest
-from lab_plugin.comparison import decide_again, rules_of
+from lab_plugin.comparison import WORDS, decide_again, rules_of
 from lab_plugin.config import Decision, parse_amount
 from lab_plugin.decision import Pairs, open_rule
 from lab_plugin.errors import LabError
@@ -22,7 +22,6 @@ from lab_plugin.verification import prove_lab
 
 _EDITED = "The file is not what `lab attest` wrote: make it anew where the ledger is."
 _NOTHING = "nothing that can be told"
-_WORDS = {"keep": "kept", "revert": "reverted", "inconclusive": "inconclusive", "continue": "open"}
 _UNKNOWN_KEY = "If you believe this key, add it to git's gpg.ssh.allowedSignersFile, or to your GnuPG keys."
 
 
@@ -144,7 +143,7 @@ def _decided(statement: Statement) -> str:
         decision = Decision.model_validate(predicate.terms.rules["decision"])
         if found is not None:
             rules = rules_of(decision, score.metric, score.goal, found.tries, found.max_repeats)
-            return verdict.word if found.samples else _WORDS[decide_again(found, rules).state]
+            return verdict.word if found.samples else WORDS.get(decide_again(found, rules).state, "open")
         if decision.policy != "exact":
             return verdict.word
         if against is None:

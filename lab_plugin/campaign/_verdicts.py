@@ -11,7 +11,7 @@ from typing import Any
 
 from lab_plugin.campaign._keeping import KeepDesk
 from lab_plugin.campaign._trials import PointRun
-from lab_plugin.comparison import ComparisonDesk, OpenComparison, Outlook
+from lab_plugin.comparison import WORDS, ComparisonDesk, OpenComparison, Outlook
 from lab_plugin.details import store_score
 from lab_plugin.errors import RefConflict, RepositoryError
 from lab_plugin.evidence import EvidenceDesk
@@ -22,7 +22,6 @@ from lab_plugin.repository import Lease, RefChange
 from lab_plugin.scorer import Score
 from lab_plugin.timestamps import utc_now
 
-_WORDS: dict[str, Word] = {"keep": "kept", "revert": "reverted", "inconclusive": "inconclusive"}
 _TRIES = 5
 _REASON = 2_000
 
@@ -257,7 +256,7 @@ def _ruled(outlook: Outlook, score: Score, before: str, metric: str) -> _Ruling:
     tested = decision.statement.evidence is not None or decision.statement.repeats > 1
     difference = pairs.value - pairs.reference
     return _Ruling(
-        verdict=_WORDS[decision.state],
+        verdict=WORDS[decision.state],
         reason=before + (decision.sentence if tested else decision.reason),
         value=pairs.value,
         metrics=dict(score.metrics),

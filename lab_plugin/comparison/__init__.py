@@ -1,12 +1,11 @@
 """Ideas beside the champion: repeats on common seeds, until the decision has its answer."""
 
 from lab_plugin.comparison._desk import ComparisonDesk
-from lab_plugin.comparison._history import History
+from lab_plugin.comparison._history import History, by_seed
 from lab_plugin.comparison._open import OpenComparison, Outlook
-from lab_plugin.comparison._record import decide_again, evidence_of
+from lab_plugin.comparison._record import WORDS, decide_again, evidence_of
 from lab_plugin.comparison._repeats import RunRepeat
 from lab_plugin.comparison._rules import (
-    TRIES,
     as_itself,
     margin_of,
     noise_of,
@@ -17,13 +16,14 @@ from lab_plugin.comparison._rules import (
 from lab_plugin.comparison._samples import pair_samples, samples_of
 
 __all__ = [
-    "TRIES",
+    "WORDS",
     "ComparisonDesk",
     "History",
     "OpenComparison",
     "Outlook",
     "RunRepeat",
     "as_itself",
+    "by_seed",
     "decide_again",
     "evidence_of",
     "margin_of",

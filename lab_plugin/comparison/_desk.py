@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from lab_plugin.comparison._evidence import EvidenceMaker
-from lab_plugin.comparison._history import History, Scores
+from lab_plugin.comparison._history import History, Scores, by_seed
 from lab_plugin.comparison._looks import look_again
 from lab_plugin.comparison._open import OpenComparison, Outlook
 from lab_plugin.comparison._record import comparison_record
@@ -96,10 +96,7 @@ class ComparisonDesk:
         level = found.level if max_repeats else None
         repeats = max_repeats or self._rules.max_repeats
         one = self._opened(number, earlier.tree, earlier.params, repeats, level)
-        one.scores = {
-            seed: {name: values[index] for name, values in found.candidate.items()}
-            for index, seed in enumerate(found.seeds)
-        }
+        one.scores = by_seed(found.seeds, found.candidate)
         twin = self._lab.ledger.state().ideas.get(earlier.duplicate_of or 0)
         one.samples = samples_of(self._lab, twin if twin is not None and not earlier.details else earlier)
         one.points = found.points

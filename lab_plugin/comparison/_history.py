@@ -150,7 +150,8 @@ class History:
 
 
 def by_seed(seeds: Iterable[int], values: Mapping[str, tuple[float, ...]]) -> Scores:
-    """Scores of a comparison, seed by seed."""
+    """Scores of a comparison, seed by seed; a forged record may lack some."""
     return {
-        seed: {name: numbers[index] for name, numbers in values.items()} for index, seed in enumerate(seeds)
+        seed: {name: numbers[index] for name, numbers in values.items() if index < len(numbers)}
+        for index, seed in enumerate(seeds)
     }

@@ -7,7 +7,10 @@ from collections.abc import Mapping
 
 from lab_plugin.comparison._rules import noise_of, noise_record
 from lab_plugin.decision import Decision, Evidence, Level, Noise, Pairs, Rules, SamplePairs, decide
-from lab_plugin.ledger import Comparison
+from lab_plugin.ledger import Comparison, Word
+
+WORDS: dict[str, Word] = {"keep": "kept", "revert": "reverted", "inconclusive": "inconclusive"}
+"""State of a settled decision -> verdict."""
 
 
 def comparison_record(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import getpass
-import math
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from lab_plugin.comparison_report import has_chart
+from lab_plugin.decision import Pairs
 from lab_plugin.ledger._records import ConfirmationRecord, LockRecord, Point, VerdictRecord
 from lab_plugin.report import idea_name
 from lab_plugin.tracking._names import clean, metrics, params, tags
@@ -144,7 +145,7 @@ def _sealed(record: LockRecord | VerdictRecord) -> tuple[tuple[str, float | None
 def _compared(record: VerdictRecord) -> tuple[tuple[str, float | None], ...]:
     """The comparison in figures; nothing where two numbers were compared."""
     found = record.comparison
-    if found is None or (len(found.seeds) < 2 and found.evidence is None):
+    if found is None or not has_chart(record):
         return ()
     return (
         ("difference_low", found.low),
@@ -226,8 +227,7 @@ def baseline_draft(key: str, record: LockRecord) -> Draft:
 def confirmation_draft(key: str, record: ConfirmationRecord, metric: str) -> Draft:
     """The run of a confirmation: what the champion is worth on fresh seeds."""
     moment = milliseconds(record.at)
-    ours = math.fsum(record.candidate) / len(record.candidate)
-    theirs = math.fsum(record.against) / len(record.against)
+    pairs = Pairs(record.candidate, record.against)
     values = {
         KEY: key,
         "lab.kind": "confirmation",
@@ -239,7 +239,7 @@ def confirmation_draft(key: str, record: ConfirmationRecord, metric: str) -> Dra
         "mlflow.note.content": f"Idea {record.champion:04d} and the baseline on {len(record.seeds)} seeds.",
     }
     own = (
-        (f"{metric}_baseline", theirs),
+        (f"{metric}_baseline", pairs.reference),
         ("difference", record.difference),
         ("difference_low", record.low),
         ("difference_high", record.high),
@@ -253,7 +253,7 @@ def confirmation_draft(key: str, record: ConfirmationRecord, metric: str) -> Dra
         tags=tags(values),
         start=moment,
         end=moment,
-        metrics=metrics(((metric, ours), *own)),
+        metrics=metrics(((metric, pairs.value), *own)),
     )
 
 

@@ -11,11 +11,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from lab_plugin.comparison import tries_of
+from lab_plugin.comparison import by_seed, tries_of
 from lab_plugin.config import USAGE_METRICS, Decision
 from lab_plugin.decision import ErrorBudget
-from lab_plugin.epoch import load_lock
-from lab_plugin.errors import LabError
 from lab_plugin.lab import Lab
 from lab_plugin.ledger import (
     CampaignRecord,
@@ -26,6 +24,7 @@ from lab_plugin.ledger import (
     Proof,
     VerdictRecord,
 )
+from lab_plugin.verification._decisions import locked_decision
 
 _REMEDY = "The record was not made by this rule: compare with a clone that was fetched before."
 _ROUNDING = 1 + 1e-6
@@ -80,11 +79,7 @@ class _Walk:
 
     def lock(self, record: LockRecord) -> None:
         """Begin an epoch."""
-        try:
-            rules = load_lock(self._lab, record).terms.rules["decision"]
-            self._decision = Decision.model_validate(rules) if record.noise else None
-        except (LabError, KeyError, TypeError, ValueError):
-            self._decision = None
+        self._decision = locked_decision(self._lab, record) if record.noise else None
         self._paired = record.metric in USAGE_METRICS
         self._noises = dict(record.noise)
         self._champion, self._scores = record.champion, {record.seed: dict(record.metrics)}
@@ -111,10 +106,10 @@ class _Walk:
         self._seen[record.number] = found
         self._noises.update(found.found)
         if found.champion == self._champion and found.candidate != found.against:
-            for seed, scores in _by_seed(found.seeds, found.against).items():
+            for seed, scores in by_seed(found.seeds, found.against).items():
                 self._scores.setdefault(seed, scores)
         if record.verdict == "kept":
-            self._champion, self._scores = record.number, _by_seed(found.seeds, found.candidate)
+            self._champion, self._scores = record.number, by_seed(found.seeds, found.candidate)
 
     def _faults(self, record: VerdictRecord, found: Comparison, decision: Decision) -> Iterator[_Fault]:
         name = f"idea {record.number}"
@@ -131,7 +126,7 @@ class _Walk:
             yield _Fault(what, str(decision.max_repeats), str(found.max_repeats))
         if self._paired or found.candidate == found.against:
             return
-        for seed, scores in _by_seed(found.seeds, found.against).items():
+        for seed, scores in by_seed(found.seeds, found.against).items():
             for metric, score in scores.items():
                 known_score = self._scores.get(seed, {}).get(metric, score)
                 if known_score != score:
@@ -159,10 +154,3 @@ class _Walk:
         raised = min(1.0, found.level * (campaign.keeps + 1))
         if found.raised > raised * _ROUNDING:
             yield _Fault(f"{name} has more than its share of the error", repr(raised), repr(found.raised))
-
-
-def _by_seed(seeds: tuple[int, ...], values: Mapping[str, tuple[float, ...]]) -> dict[int, dict[str, float]]:
-    return {
-        seed: {name: numbers[index] for name, numbers in values.items() if index < len(numbers)}
-        for index, seed in enumerate(seeds)
-    }

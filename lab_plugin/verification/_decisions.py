@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from lab_plugin.comparison import as_itself, decide_again, pair_samples, rules_of, samples_of
+from lab_plugin.comparison import WORDS, as_itself, decide_again, pair_samples, rules_of, samples_of
 from lab_plugin.config import Decision
 from lab_plugin.decision import DecisionRule, Rules, SamplePairs, open_rule
 from lab_plugin.epoch import load_lock
@@ -14,7 +14,6 @@ from lab_plugin.lab import Lab
 from lab_plugin.ledger import Comparison, LockRecord, Problem, Proof, VerdictRecord
 
 _DECIDED = ("kept", "reverted", "inconclusive")
-_WORDS = {"keep": "kept", "revert": "reverted", "inconclusive": "inconclusive", "continue": "still open"}
 _REMEDY = "The record was not made by this rule: compare with a clone that was fetched before."
 
 
@@ -79,7 +78,8 @@ def _expected(lab: Lab, proof: Proof, rule: _Rule, verdict: VerdictRecord, champ
     try:
         rules = rule.rules(found)
         rules = as_itself(rules) if verdict.tree == champion else rules
-        return _WORDS[decide_again(found, rules, _samples(lab, proof, rule, verdict, found)).state]
+        state = decide_again(found, rules, _samples(lab, proof, rule, verdict, found)).state
+        return WORDS.get(state, "still open")
     except (LabError, ValueError, KeyError) as error:
         return f"nothing that can be told ({error})"
 
@@ -98,8 +98,14 @@ def _samples(
 
 
 def _rule(lab: Lab, record: LockRecord) -> _Rule | None:
+    decision = locked_decision(lab, record)
+    return None if decision is None else _Rule(record, decision)
+
+
+def locked_decision(lab: Lab, record: LockRecord) -> Decision | None:
+    """`[decision]` as it was locked; None where it cannot be read."""
     try:
-        return _Rule(record, Decision.model_validate(load_lock(lab, record).terms.rules["decision"]))
+        return Decision.model_validate(load_lock(lab, record).terms.rules["decision"])
     except (LabError, KeyError, TypeError, ValueError):
         return None
 
