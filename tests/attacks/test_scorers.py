@@ -111,7 +111,8 @@ async def test_a_scorer_that_is_not_deterministic_is_found_by_verify(victim: Pat
     lab = Lab.open(victim)
     found = await verify_idea(lab, "1")
     lab.close()
-    assert (found.equal, found.outcome, found.recorded) == (False, "different", record.value)
+    # A comparison may have scored it on more seeds; verify repeats the run of the epoch's own.
+    assert (found.equal, found.outcome, found.recorded) == (False, "different", record.metrics["accuracy"])
     assert "candidate or scorer are not deterministic" in found.explanation
 
 
