@@ -124,7 +124,7 @@ class Lab:
             if inside == path:
                 return False
             path = inside
-        return is_scorer_file(path, self.config.scorer.files) or self._is_sealed(path)
+        return is_scorer_file(path, self.config.scorer_patterns) or self._is_sealed(path)
 
     def _is_sealed(self, path: str) -> bool:
         """Whether a path tells of the hold-out; the lock does, by digests that could be guessed at."""

@@ -52,7 +52,7 @@ class TermsReader:
         measure = self._hasher.measure
         return Terms(
             files=self.scorer_files(),
-            data=measure(folder, self._beneath(self._config.candidate.data)),
+            data=measure(folder, [path for data in self._config.data for path in self._beneath(data)]),
             holdout=measure(folder, sealed),
             holdout_data=measure(folder, self._beneath(scorer.holdout.data if scorer.holdout else None)),
             rules=self._config.scoring_rules(),
@@ -65,8 +65,10 @@ class TermsReader:
         Raises:
             LockError: One cannot be read.
         """
-        folder, scorer = self._config.folder, self._config.scorer
-        public = [path for path in scorer_files(folder, scorer.files) if not self._is_sealed(path)]
+        folder = self._config.folder
+        public = [
+            path for path in scorer_files(folder, self._config.scorer_patterns) if not self._is_sealed(path)
+        ]
         return self._hasher.measure(folder, public)
 
     def changes(self) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from lab_plugin.config._deciding import LINES, Decision, parse_amount
 from lab_plugin.config._feedback import Feedback
 from lab_plugin.config._holdout import Holdout
 from lab_plugin.config._load import find, load
-from lab_plugin.config._models import Budget, Config, Lab, SandboxTable
+from lab_plugin.config._models import Budget, Config, Lab, SandboxTable, Tier
 from lab_plugin.config._parse import parse
 from lab_plugin.config._patterns import is_scorer_file, scorer_files
 from lab_plugin.config._proposing import Proposer, Strategy
@@ -63,6 +63,7 @@ __all__ = [
     "SearchSpace",
     "Service",
     "Strategy",
+    "Tier",
     "check_committed",
     "find",
     "is_scorer_file",

@@ -13,6 +13,7 @@ from lab_plugin.config._holdout import Holdout
 from lab_plugin.config._schemas import BY_TYPE
 from lab_plugin.config._services import Service
 from lab_plugin.config._space import CategoricalParameter, FloatParameter, IntParameter, Table
+from lab_plugin.config._tiers import TierTable
 from lab_plugin.toml import Place
 
 _PARAMETERS: dict[str, type[Table]] = {
@@ -21,7 +22,6 @@ _PARAMETERS: dict[str, type[Table]] = {
     "categorical": CategoricalParameter,
 }
 _LATER = {
-    ("tiers",),
     ("gates",),
     ("proposers",),
     ("reviewers",),
@@ -110,7 +110,7 @@ def _place(table: str, loc: tuple[int | str, ...]) -> Place:
     if table == "candidate" and loc[:1] == ("schemas",):
         # After the output's name comes the tag of its type.
         return (table, *loc[:2], *(part for part in loc[3:] if part != "[key]"))
-    if (table, *loc[:1]) in (("strategy", "settings"), ("services", "tables")):
+    if (table, *loc[:1]) in (("strategy", "settings"), ("services", "tables"), ("tiers", "tables")):
         loc = tuple(part for part in loc[1:] if part != "[key]")
     return (table, *loc)
 
@@ -121,7 +121,9 @@ def _known_of_parameter(loc: tuple[int | str, ...]) -> list[str] | None:
 
 
 def _known_nested(place: Place) -> list[str] | None:
-    table = Service if place[0] == "services" and len(place) == 3 else _NESTED.get(place[:-1])
+    tables: dict[str, type[Table]] = {"services": Service, "tiers": TierTable}
+    named = tables.get(str(place[0])) if len(place) == 3 else None
+    table = named or _NESTED.get(place[:-1])
     table = table or nested(place[:-1])
     return [field.alias or name for name, field in table.model_fields.items()] if table else None
 

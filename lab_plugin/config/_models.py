@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -23,6 +24,8 @@ from lab_plugin.config._proposing import Proposer, Strategy
 from lab_plugin.config._scoring import Scorer
 from lab_plugin.config._services import Services
 from lab_plugin.config._space import SearchSpace, Table
+from lab_plugin.config._tiers import LAST
+from lab_plugin.promotion import Rule
 from lab_plugin.toml import Place, Positions
 
 
@@ -88,8 +91,27 @@ class SandboxTable(Table):
     ] = ()
 
 
+@dataclass(frozen=True)
+class Tier:
+    """A fidelity level.
+
+    Attributes:
+        name: Its name; `LAB_TIER`.
+        config: The whole `lab.toml` as it is at this tier.
+        seeds: `LAB_SEED` of the runs of every idea here.
+        promote: Who goes on to the next; None at the last tier, which decides.
+        pool: The work pool that runs it; "" for this process.
+    """
+
+    name: str
+    config: Config
+    seeds: tuple[int, ...]
+    promote: Rule | None = None
+    pool: str = ""
+
+
 class Config(Table):
-    """A whole `lab.toml`, free of faults.
+    """A whole `lab.toml`, free of faults; in a lab with tiers, as it is at the last one.
 
     Attributes:
         source: The file, absolute where it was loaded from disk.
@@ -108,6 +130,33 @@ class Config(Table):
     services: Services = Field(default_factory=dict)
     source: Path
     _positions: Positions = PrivateAttr(default_factory=Positions)
+    _tiers: tuple[Tier, ...] = PrivateAttr(default=())
+
+    @property
+    def tiers(self) -> tuple[Tier, ...]:
+        """All tiers, the cheapest first; the only one of a lab that declares none is `final`."""
+        return self._tiers or (Tier(LAST, self, (self.decision.seed,)),)
+
+    @property
+    def screening(self) -> tuple[Tier, ...]:
+        """The tiers before the last, which decides."""
+        return self.tiers[:-1]
+
+    @property
+    def tier(self) -> str:
+        """Name of the tier that decides."""
+        return self.tiers[-1].name
+
+    @property
+    def scorer_patterns(self) -> tuple[str, ...]:
+        """Patterns of the scorer's files, of all tiers."""
+        return tuple(dict.fromkeys(pattern for tier in self.tiers for pattern in tier.config.scorer.files))
+
+    @property
+    def data(self) -> tuple[str, ...]:
+        """Public data files and folders, of all tiers."""
+        found = (tier.config.candidate.data for tier in self.tiers)
+        return tuple(dict.fromkeys(path for path in found if path is not None))
 
     @property
     def folder(self) -> Path:
@@ -146,4 +195,16 @@ class Config(Table):
             "decision": self.decision.model_dump(mode="json", exclude={"drift_every", "confirm"}),
             "sandbox": self.sandbox.model_dump(mode="json", include={"require"}),
             **({"services": services} if services else {}),
+            **({"tiers": self._tier_rules()} if self._tiers else {}),
         }
+
+    def _tier_rules(self) -> dict[str, object]:
+        rules: dict[str, object] = {"order": [tier.name for tier in self.tiers]}
+        for tier in self.screening:
+            promote = {"rule": type(tier.promote).__name__, **asdict(tier.promote)} if tier.promote else {}
+            rules[tier.name] = {
+                **tier.config.scoring_rules(),
+                "seeds": list(tier.seeds),
+                "promote": promote,
+            }
+        return rules

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import datetime
 import math
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +18,14 @@ from lab_plugin.config._checks import check_between, check_strategy
 from lab_plugin.config._deciding import Decision
 from lab_plugin.config._faults import FaultTeller, label
 from lab_plugin.config._feedback import Feedback
-from lab_plugin.config._models import Budget, Config, Lab, SandboxTable
+from lab_plugin.config._models import Budget, Config, Lab, SandboxTable, Tier
 from lab_plugin.config._proposing import Proposer, Strategy
 from lab_plugin.config._scoring import Scorer
 from lab_plugin.config._services import ServiceTables, check_services
 from lab_plugin.config._space import SearchSpace, Table
+from lab_plugin.config._tiers import TierTable, TierTables, check_tiers, merged, place_in
 from lab_plugin.errors import ConfigError
-from lab_plugin.toml import Document, Place, TomlFault, parse_toml
+from lab_plugin.toml import Document, Place, Positions, TomlFault, parse_toml
 
 _TABLES: dict[str, type[Table]] = {
     "lab": Lab,
@@ -37,9 +39,10 @@ _TABLES: dict[str, type[Table]] = {
     "feedback": Feedback,
     "sandbox": SandboxTable,
     "services": ServiceTables,
+    "tiers": TierTables,
 }
 _REQUIRED = ("lab", "candidate", "scorer")
-_OPEN = {"strategy": "settings", "search_space": "parameters", "services": "tables"}
+_OPEN = {"strategy": "settings", "search_space": "parameters", "services": "tables", "tiers": "tables"}
 _INT_LIMIT = 2**63
 _REMEDY = "Correct the lines that are named; `lab init` in an empty folder writes an example of every key."
 
@@ -56,13 +59,52 @@ def parse(text: str, name: str = "lab.toml") -> Config:
     """
     source = Path(name)
     document, positions = _document(text, source)
+    raw = copy.deepcopy(document)
+    raw.pop("tiers", None)
     faults, tables = _validated(document)
+    tiers = tables.pop("tiers", None)
+    if not faults and isinstance(tiers, TierTables):
+        return _tiered(source, raw, document["tiers"], tiers.tables, positions)
     if not faults:
-        config = Config.model_validate({"source": source, **tables})
-        config._positions = positions
-        return config
+        return _config(source, tables, positions)
+    raise _faulty(source, positions, faults)
+
+
+def _config(source: Path, tables: Mapping[str, Table], positions: Positions) -> Config:
+    config = Config.model_validate({"source": source, **tables})
+    config._positions = positions
+    return config
+
+
+def _tiered(
+    source: Path,
+    document: dict[str, object],
+    written: dict[str, Any],
+    tables: Mapping[str, TierTable],
+    positions: Positions,
+) -> Config:
+    """The configuration of the last tier, which holds those of all."""
+    faults = dict(check_tiers(document, tables))
+    tiers: list[Tier] = []
+    for at, (name, table) in enumerate(tables.items()):
+        last = at == len(tables) - 1
+        whole = merged(document, written[name], last=last)
+        found, sound = _validated(whole)
+        for place, message in found.items():
+            faults.setdefault(place_in(positions, name, place), f"tiers.{name}: {message}")
+        if not found:
+            config = _config(source, sound, positions)
+            tiers.append(Tier(name, config, table.seeds, table.promote, table.pool or ""))
+    if faults or not tiers:
+        raise _faulty(source, positions, faults)
+    whole_config = tiers[-1].config
+    whole_config._tiers = tuple(tiers)
+    return whole_config
+
+
+def _faulty(source: Path, positions: Positions, faults: Mapping[Place, str]) -> ConfigError:
     lines = sorted((positions.line(place), message) for place, message in faults.items())
-    raise error_of(source, (f"{source.name}:{line}: {message}" for line, message in lines))
+    return error_of(source, (f"{source.name}:{line}: {message}" for line, message in lines))
 
 
 def error_of(source: Path, faults: Iterator[str]) -> ConfigError:

@@ -1,0 +1,231 @@
+"""`[tiers.NAME]`: fidelity levels, and who goes from one to the next."""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator
+
+from lab_plugin.config._fields import Seed, Text, check_unique
+from lab_plugin.config._space import Table, check_some
+from lab_plugin.promotion import Decided, Quantile, Rule, Threshold, TopK, can_fire
+from lab_plugin.toml import Place, Positions
+
+OVERRIDES = ("candidate", "sandbox", "scorer", "decision")
+"""Tables whose keys a tier may give anew."""
+LAST = "final"
+"""Name of the tier of a lab that declares none."""
+
+_NAME = re.compile(r"[a-z][a-z0-9_-]{0,29}")
+_RULES = '{ top_k = 2, of = 8 }, { quantile = 0.33 }, { threshold = 0.9 } or "decision"'
+_MOST_SEEDS = 1_000
+
+
+def _check_tier_name(name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise ValueError(
+            "a tier's name has 1 to 30 characters: a to z, 0 to 9, _ and -, beginning with a letter"
+        )
+    return name
+
+
+def _read_seeds(value: object) -> object:
+    """A number of seeds as that many, from 0."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        if not 1 <= value <= _MOST_SEEDS:
+            raise ValueError(f"a tier has 1 to {_MOST_SEEDS} seeds, not {value}")
+        return tuple(range(value))
+    if not isinstance(value, list | tuple):
+        raise ValueError("must be a number of seeds, such as 2, or a list of them, such as [0, 1]")
+    if len(value) > _MOST_SEEDS:
+        raise ValueError(f"a tier has 1 to {_MOST_SEEDS} seeds, not {len(value)}")
+    return tuple(value)
+
+
+def _read_rule(value: object) -> Rule:
+    """A rule as it is written.
+
+    Raises:
+        ValueError: It is none.
+    """
+    if value == "decision":
+        return Decided()
+    if not isinstance(value, Mapping) or not value:
+        raise ValueError(f"must be {_RULES}")
+    keys, numbers = set(value), all(_is_number(item) for item in value.values())
+    if keys - {"top_k", "of", "quantile", "threshold"} or not numbers:
+        raise ValueError(f"must be {_RULES}")
+    if keys in ({"top_k"}, {"top_k", "of"}):
+        if not all(isinstance(item, int) for item in value.values()):
+            raise ValueError("top_k and of are whole numbers")
+        return TopK(value["top_k"], value.get("of"))
+    if keys == {"quantile"}:
+        return Quantile(float(value["quantile"]))
+    if keys == {"threshold"}:
+        return Threshold(float(value["threshold"]))
+    raise ValueError(f"must be one of {_RULES}")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+class TierTable(Table):
+    """`[tiers.NAME]`, in the order of the file: the cheapest first, and the last one decides.
+
+    Attributes:
+        seeds: `LAB_SEED` of each run here: a number of them, or a list. The value of an idea is their mean.
+            The last tier has one, from which its comparisons count on.
+        promote: Who goes on to the next tier; every tier but the last has it.
+        timeout: Wall seconds of a candidate; None for that of `[candidate]`.
+        pool: The work pool that runs it; None for this process.
+        candidate: Keys of `[candidate]` that are other here.
+        sandbox: Of `[sandbox]`.
+        scorer: Of `[scorer]`.
+        decision: Of `[decision]`; of a tier before the last only where it promotes by the decision rule.
+    """
+
+    seeds: Annotated[
+        tuple[Seed, ...],
+        Field(strict=False),
+        BeforeValidator(_read_seeds),
+        AfterValidator(check_some),
+        AfterValidator(check_unique),
+    ]
+    promote: Annotated[Rule | None, PlainValidator(_read_rule)] = None
+    timeout: str | int | float | None = None
+    pool: Text | None = None
+    candidate: dict[str, Any] = Field(default_factory=dict)
+    sandbox: dict[str, Any] = Field(default_factory=dict)
+    scorer: dict[str, Any] = Field(default_factory=dict)
+    decision: dict[str, Any] = Field(default_factory=dict)
+
+
+class TierTables(Table):
+    """All tables `[tiers.NAME]`.
+
+    Attributes:
+        tables: Name to table, in the order of `lab.toml`.
+    """
+
+    tables: Mapping[Annotated[str, AfterValidator(_check_tier_name)], TierTable]
+
+
+def merged(document: Mapping[str, object], tier: Mapping[str, Any], *, last: bool) -> dict[str, Any]:
+    """The whole `lab.toml` as one tier has it.
+
+    Args:
+        document: The raw file without its tiers.
+        tier: Its raw table.
+        last: Whether it is the last.
+    """
+    whole: dict[str, Any] = copy.deepcopy(dict(document))
+    for table in OVERRIDES:
+        own = tier.get(table)
+        base = whole.get(table, {})
+        if isinstance(own, dict) and isinstance(base, dict):
+            whole[table] = {**base, **own}
+    candidate, scorer = whole.get("candidate"), whole.get("scorer")
+    if "timeout" in tier and isinstance(candidate, dict):
+        candidate["timeout"] = tier["timeout"]
+    if not last and isinstance(scorer, dict):
+        # The hold-out is for what is about to be kept.
+        scorer.pop("holdout", None)
+    decision = whole.setdefault("decision", {})
+    if isinstance(decision, dict) and (seed := first_seed(tier.get("seeds"))) is not None:
+        decision["seed"] = seed
+    return whole
+
+
+def first_seed(seeds: object) -> int | None:
+    """The first of a tier's seeds as written; None where they are none."""
+    if isinstance(seeds, list):
+        return seeds[0] if seeds and isinstance(seeds[0], int) else None
+    return 0 if isinstance(seeds, int) else None
+
+
+def place_in(positions: Positions, name: str, place: Place) -> Place:
+    """Where a key of a tier stands: in its own tables, or else where all tiers have it from."""
+    own: Place = ("tiers", name, *place)
+    if place == ("candidate", "timeout") and ("tiers", name, "timeout") in positions.lines:
+        return ("tiers", name, "timeout")
+    if place == ("decision", "seed"):
+        return ("tiers", name, "seeds")
+    return own if own in positions.lines or own[:4] in positions.lines else place
+
+
+def check_tiers(document: Mapping[str, Any], tables: Mapping[str, TierTable]) -> Iterator[tuple[Place, str]]:
+    """Find faults of tiers that are sound by themselves.
+
+    Args:
+        document: The raw file.
+        tables: By name, in order.
+    """
+    if not tables:
+        yield ("tiers",), "tiers: there is no tier in it; remove the table, or declare [tiers.NAME]"
+        return
+    *screening, last = tables
+    for name in screening:
+        yield from _check_screening(document, name, tables[name])
+    if tables[last].promote is not None:
+        message = f"tiers.{last}.promote: it is the last tier, which decides; there is none to go on to"
+        yield ("tiers", last, "promote"), message
+    if len(tables[last].seeds) > 1:
+        message = f"tiers.{last}.seeds: the last tier draws its further seeds by [decision]; give it one, such as [0]"
+        yield ("tiers", last, "seeds"), message
+    if "seed" in document.get("decision", {}):
+        yield ("decision", "seed"), "decision.seed: the seeds of a lab with tiers are those of [tiers]"
+    for name, table in tables.items():
+        yield from _check_overrides(name, table)
+
+
+def _check_screening(document: Mapping[str, Any], name: str, table: TierTable) -> Iterator[tuple[Place, str]]:
+    here: Place = ("tiers", name)
+    if table.promote is None:
+        message = f"tiers.{name}: the key 'promote' is missing, which says who goes on; one of {_RULES}"
+        yield here, message
+        return
+    decides = isinstance(table.promote, Decided)
+    if table.decision and not decides:
+        message = f'tiers.{name}.decision: it has no effect without promote = "decision"'
+        yield (*here, "decision"), message
+    if decides and len(table.seeds) > 1:
+        message = (
+            f'tiers.{name}.seeds: promote = "decision" draws further seeds itself; give it one, such as [0]'
+        )
+        yield (*here, "seeds"), message
+    if "holdout" in table.scorer:
+        yield (*here, "scorer", "holdout"), f"tiers.{name}.scorer: only the last tier has a hold-out"
+    if why := can_fire(table.promote, _total(document), _bounds(document, table), _goal(document, table)):
+        yield (*here, "promote"), f"tiers.{name}.promote: nothing would ever go on: {why}"
+
+
+def _check_overrides(name: str, table: TierTable) -> Iterator[tuple[Place, str]]:
+    fixed = {"candidate": ("paths",), "decision": ("seed",)}
+    for kind, keys in fixed.items():
+        for key in keys:
+            if key in getattr(table, kind):
+                what = "an idea has the same paths at every tier" if key == "paths" else "give tiers' seeds"
+                yield ("tiers", name, kind, key), f"tiers.{name}.{kind}.{key}: cannot be given here; {what}"
+    if table.timeout is not None and "timeout" in table.candidate:
+        yield ("tiers", name, "timeout"), f"tiers.{name}.timeout: given twice; candidate.timeout is the same"
+
+
+def _total(document: Mapping[str, Any]) -> int | None:
+    found = document.get("budget", {}).get("iterations")
+    return found if isinstance(found, int) else None
+
+
+def _goal(document: Mapping[str, Any], table: TierTable) -> Any:
+    goal = table.scorer.get("goal", document.get("scorer", {}).get("goal"))
+    return goal if goal in ("maximize", "minimize") else "maximize"
+
+
+def _bounds(document: Mapping[str, Any], table: TierTable) -> tuple[float, float] | None:
+    scorer = {**document.get("scorer", {}), **table.scorer}
+    if scorer.get("contract") == "tests":
+        return (0.0, 1.0) if scorer.get("metric") == "pass_rate" else (0.0, float("inf"))
+    return (0.0, float("inf")) if str(scorer.get("metric")).startswith("usage.") else None
