@@ -127,8 +127,29 @@ async def _programs(lab: Lab) -> list[Finding]:
         *findings,
         candidate,
         Finding("scorer", True, f"{metric} {score.value:.6g} on HEAD"),
+        *await _tiers(lab),
         *sealed,
     ]
+
+
+async def _tiers(lab: Lab) -> list[Finding]:
+    """HEAD at every tier before the last."""
+
+    async def attempt(name: str) -> str:
+        here = lab.at(name)
+        sandbox = here.sandbox()
+        try:
+            await sandbox.probe()
+            found = await probe_baseline(here, sandbox, lab.repository.head())
+        finally:
+            await sandbox.close()
+        score = found.score
+        if score.value is None:
+            raise LockError(f"HEAD has no score there: {score.reason}", f"Mend [tiers.{name}].")
+        metric = here.config.scorer.metric
+        return f"{metric} {score.value:.6g} on HEAD, in {score.seconds:.2f} s"
+
+    return [await _probe(f"tier {tier.name}", partial(attempt, tier.name)) for tier in lab.config.screening]
 
 
 async def _holdout(lab: Lab) -> list[Finding]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Mapping
 from functools import cached_property
@@ -67,6 +68,7 @@ class Lab:
         self._snapshots: list[Snapshot] = []
         self._image = image
         self._terms = TermsReader(config, home, self._hasher, lambda: self.image)
+        self._at: dict[str, Lab] = {}
 
     @classmethod
     def open(cls, start: Path | None = None) -> Lab:
@@ -83,6 +85,30 @@ class Lab:
         source = start if start.is_file() else configuration.find(start)
         config = configuration.load(source)
         return cls(config, Repository.open(config.folder), Home.from_environment())
+
+    def at(self, tier: str) -> Lab:
+        """The same lab as it is at one of its tiers: with its configuration, and all else in common.
+
+        Args:
+            tier: Name of a tier.
+        """
+        if tier == self.config.tier:
+            return self
+        if tier not in self._at:
+            _ = self.pool
+            other = copy.copy(self)
+            other.config = next(one.config for one in self.config.tiers if one.name == tier)
+            other.__dict__.pop("image", None)
+            other._image = self._image if other.place == self.place else None
+            other._terms = TermsReader(other.config, self.home, self._hasher, lambda: other.image)
+            self._at[tier] = other
+        return self._at[tier]
+
+    @property
+    def place(self) -> tuple[object, ...]:
+        """What decides in which sandbox programs run; tiers that have it in common share one."""
+        candidate = self.config.candidate
+        return (self.config.sandbox, candidate.gpus > 0, candidate.network, candidate.credentials)
 
     @property
     def best_ref(self) -> str:
@@ -258,7 +284,25 @@ class Lab:
             LockError: A file or the interpreter cannot be read.
             SandboxUnavailable: There is no engine that has the image.
         """
-        return self._terms.read(look)
+        terms = self._terms.read(look)
+        # An interpreter or an image of its own is part of what makes a tier's score.
+        others = {
+            tier.name: self.at(tier.name).environment(look)
+            for tier in self.config.screening
+            if self.at(tier.name).place != self.place
+        }
+        if not others:
+            return terms
+        return terms.model_copy(update={"environment": {**terms.environment, "tiers": others}})
+
+    def environment(self, look: Look = "recent") -> dict[str, object]:
+        """What programs run with at this tier: the interpreter and all that is installed, or the image.
+
+        Raises:
+            LockError: The interpreter cannot be read.
+            SandboxUnavailable: There is no engine that has the image.
+        """
+        return self._terms.environment(look)
 
     def scorer_files(self) -> dict[str, str]:
         """The public scorer's files as they are now: path -> `<mode>:<sha256>`.

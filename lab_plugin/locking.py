@@ -23,6 +23,7 @@ from lab_plugin.repository import Lease, RefChange
 from lab_plugin.rescore import Rescoring, score_tree, with_collected_tests
 from lab_plugin.sandbox import Sandbox
 from lab_plugin.scorer import FILE_NAME, Terms, differences, store_snapshot
+from lab_plugin.tier_scores import score_tiers
 from lab_plugin.timestamps import utc_now
 
 
@@ -143,6 +144,7 @@ async def _open_epoch(
             "Nothing was locked. Mend the candidate or the scorer; `lab check` runs the same.",
         )
     calibration = await calibrate(lab, runner, lab.repository.tree_of(commit), score)
+    tiers, tests = await score_tiers(lab, sandbox, lab.repository.tree_of(commit), tree, files)
     holdout = store_holdout(lab, terms)
     sealed = await _score_sealed(lab, sandbox, lab.repository.tree_of(commit), terms, holdout)
     if sealed is not None and sealed.value is None:
@@ -170,6 +172,9 @@ async def _open_epoch(
         calibration=dict(calibration.values),
         noise={name: noise_record(noise) for name, noise in calibration.noise.items()},
         detectable=calibration.detectable,
+        tier=lab.config.tier,
+        tiers=tiers,
+        tests_of=tests,
     )
     details = store_score(lab, score, scoring.execution)
     stored = store_epoch(lab, record, terms, tree, details, holdout)

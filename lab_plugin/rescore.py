@@ -79,6 +79,7 @@ async def rescoring(
                 folder=folder,
                 params=trial_params(lab, PlannedPoint(tree=tree)),
                 seed=lab.config.decision.seed if seed is None else seed,
+                tier=lab.config.tier,
             )
             execution = await runner.execute(trial)
             yield Rescoring(trial, execution, await runner.evaluate(trial, execution))

@@ -56,7 +56,7 @@ class TermsReader:
             holdout=measure(folder, sealed),
             holdout_data=measure(folder, self._beneath(scorer.holdout.data if scorer.holdout else None)),
             rules=self._config.scoring_rules(),
-            environment=self._environment(look),
+            environment=self.environment(look),
         )
 
     def scorer_files(self) -> dict[str, str]:
@@ -75,7 +75,16 @@ class TermsReader:
         """Lines that name the environment's files that the last look found changed since the lock."""
         return shown_changes(self._meter.changed) if self._meter is not None else ()
 
-    def _environment(self, look: Look) -> dict[str, object]:
+    def environment(self, look: Look) -> dict[str, object]:
+        """The interpreter and all that is installed, or the digest of the image.
+
+        Args:
+            look: How closely it is looked at.
+
+        Raises:
+            LockError: The interpreter cannot be read, or bytecode is not what its source compiles to.
+            SandboxUnavailable: There is no engine that has the image.
+        """
         python = self._config.sandbox.python
         if image := self._image():
             # An image's digest says all that is in it.

@@ -111,7 +111,7 @@ class Tier:
 
 
 class Config(Table):
-    """A whole `lab.toml`, free of faults; in a lab with tiers, as it is at the last one.
+    """A whole `lab.toml`, free of faults, as it is at one tier; that of a lab is the one of its last tier.
 
     Attributes:
         source: The file, absolute where it was loaded from disk.
@@ -134,7 +134,7 @@ class Config(Table):
 
     @property
     def tiers(self) -> tuple[Tier, ...]:
-        """All tiers, the cheapest first; the only one of a lab that declares none is `final`."""
+        """All tiers, the cheapest first: `final` alone in a lab that declares none, and itself in one."""
         return self._tiers or (Tier(LAST, self, (self.decision.seed,)),)
 
     @property
@@ -144,7 +144,7 @@ class Config(Table):
 
     @property
     def tier(self) -> str:
-        """Name of the tier that decides."""
+        """Name of the tier: in a lab with several, of the one that decides."""
         return self.tiers[-1].name
 
     @property
@@ -202,8 +202,10 @@ class Config(Table):
         rules: dict[str, object] = {"order": [tier.name for tier in self.tiers]}
         for tier in self.screening:
             promote = {"rule": type(tier.promote).__name__, **asdict(tier.promote)} if tier.promote else {}
+            own = tier.config.scoring_rules()
+            del own["tiers"]
             rules[tier.name] = {
-                **tier.config.scoring_rules(),
+                **own,
                 "seeds": list(tier.seeds),
                 "promote": promote,
             }

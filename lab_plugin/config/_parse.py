@@ -95,6 +95,7 @@ def _tiered(
         if not found:
             config = _config(source, sound, positions)
             tiers.append(Tier(name, config, table.seeds, table.promote, table.pool or ""))
+            config._tiers = (tiers[-1],)
     if faults or not tiers:
         raise _faulty(source, positions, faults)
     whole_config = tiers[-1].config

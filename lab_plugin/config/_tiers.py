@@ -174,7 +174,7 @@ def check_tiers(document: Mapping[str, Any], tables: Mapping[str, TierTable]) ->
         message = f"tiers.{last}.promote: it is the last tier, which decides; there is none to go on to"
         yield ("tiers", last, "promote"), message
     if len(tables[last].seeds) > 1:
-        message = f"tiers.{last}.seeds: the last tier draws its further seeds by [decision]; give it one, such as [0]"
+        message = f"tiers.{last}.seeds: the last tier draws its seeds by [decision]; give one, such as [0]"
         yield ("tiers", last, "seeds"), message
     if "seed" in document.get("decision", {}):
         yield ("decision", "seed"), "decision.seed: the seeds of a lab with tiers are those of [tiers]"

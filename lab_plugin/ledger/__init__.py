@@ -15,6 +15,8 @@ from lab_plugin.ledger._records import (
     Noise,
     Point,
     Record,
+    TierRecord,
+    TierScore,
     VerdictRecord,
     Word,
 )
@@ -43,6 +45,8 @@ __all__ = [
     "Record",
     "SignatureProof",
     "State",
+    "TierRecord",
+    "TierScore",
     "VerdictRecord",
     "Word",
     "canonical",

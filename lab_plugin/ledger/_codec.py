@@ -15,6 +15,7 @@ from lab_plugin.ledger._records import (
     ConfirmationRecord,
     LockRecord,
     Record,
+    TierRecord,
     VerdictRecord,
 )
 
@@ -116,6 +117,8 @@ def subject(record: Record) -> str:
         case ConfirmationRecord():
             shown = "" if record.difference is None else f": {record.difference:+.6g}"
             text = f"Confirm idea {record.champion:04d}{shown}"
+        case TierRecord():
+            text = f"{record.number:04d} {record.slug}: {record.tier} {record.value:.6g}"
         case VerdictRecord():
             value = "" if record.value is None else f" {record.value:.6g}"
             text = f"{record.number:04d} {record.slug}: {record.verdict}{value}"

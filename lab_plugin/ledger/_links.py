@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Container, Iterator
 
 from lab_plugin.ledger._codec import subject, time_of
+from lab_plugin.ledger._fault import Fault
 from lab_plugin.ledger._records import CampaignRecord, LockRecord, Record, VerdictRecord
-from lab_plugin.ledger._rules import Fault, proposal_faults
+from lab_plugin.ledger._rules import proposal_faults
 from lab_plugin.repository import EMPTY_TREE, IDENTITY, RawCommit
 
 

@@ -133,6 +133,20 @@ class Drift(BaseModel):
     """Metrics that were taken for deterministic until now."""
 
 
+class TierScore(BaseModel):
+    """What the commit of a lock scores at a tier before the last."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    value: FiniteFloat
+    """The mean of the tier's metric over its seeds."""
+    metrics: dict[str, FiniteFloat] = Field(default_factory=dict)
+    """Of the first seed."""
+    noise: dict[str, Noise] = Field(default_factory=dict)
+    """Metric -> its noise; empty where the tier does not promote by the decision rule."""
+    calibration: dict[str, tuple[FiniteFloat, ...]] = Field(default_factory=dict)
+
+
 class LockRecord(_Record):
     """An epoch opens: a scorer is locked and the champion scored with it. The commit's tree is the scorer's
     snapshot; its second parent is the champion's commit.
@@ -167,6 +181,12 @@ class LockRecord(_Record):
     """Metric -> its noise; empty in locks of before it was measured."""
     detectable: FiniteFloat | None = None
     """The smallest improvement that an idea is found with in 9 of 10 cases; None when none can be."""
+    tier: str = "final"
+    """The tier that decides, at which the value was made."""
+    tiers: dict[str, TierScore] = Field(default_factory=dict)
+    """Tier before the last -> what the same commit scores there."""
+    tests_of: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """Tier before the last -> ids of its tests, as `tests`."""
 
 
 class CampaignRecord(_Record):
@@ -207,6 +227,8 @@ class VerdictRecord(_Record):
     """The metric; the mean over the seeds of the comparison."""
     metrics: dict[str, FiniteFloat] = Field(default_factory=dict)
     """All metrics of the first run, on the seed of the record."""
+    tiers: dict[str, FiniteFloat] = Field(default_factory=dict)
+    """Tier before the last -> the value there. `value` is only ever that of the tier which decides."""
     champion_value: FiniteFloat | None = None
     """The champion's value that it was compared with; the mean over the same seeds."""
     difference: FiniteFloat | None = None
@@ -241,6 +263,47 @@ class VerdictRecord(_Record):
     """The idea that this one is a rerun of; 0 for none."""
 
 
+class TierRecord(_Record):
+    """The result of one idea at a tier before the last. The commit's second parent is the idea's commit.
+
+    Who goes on from a tier follows from these records alone, in their order, and from the tier's rule.
+    """
+
+    kind: Literal["tier"] = "tier"
+    number: int
+    slug: str
+    campaign: int
+    epoch: int
+    tier: str
+    commit: str
+    """The idea's, as it was proposed."""
+    tree: str
+    """Of the point that goes on, the best one of a batch."""
+    params: dict[str, Any] = Field(default_factory=dict)
+    points: tuple[Point, ...] = ()
+    """All points of a batch; empty for an idea of one trial."""
+    seeds: tuple[int, ...]
+    """`LAB_SEED` of its runs."""
+    values: tuple[FiniteFloat, ...]
+    """The tier's metric, per seed."""
+    value: FiniteFloat
+    """Their mean."""
+    metrics: dict[str, FiniteFloat] = Field(default_factory=dict)
+    """All metrics of the first run."""
+    passed: bool | None = None
+    """What the decision rule says, at a tier that promotes by it."""
+    comparison: Comparison | None = None
+    """What it says that by."""
+    duplicate_of: int | None = None
+    """The idea whose result this is, which had the same tree."""
+    digest: str
+    """Of the lock."""
+    sandbox: str = ""
+    guarantees: tuple[str, ...] = ()
+    seconds: float = 0.0
+    """Wall seconds of candidate and scorer."""
+
+
 class ConfirmationRecord(_Record):
     """The champion beside what the lab started from, on seeds that no comparison used. The commit's second
     parent is the champion's commit.
@@ -272,5 +335,6 @@ class ConfirmationRecord(_Record):
 
 
 Record = Annotated[
-    LockRecord | CampaignRecord | VerdictRecord | ConfirmationRecord, Field(discriminator="kind")
+    LockRecord | CampaignRecord | TierRecord | VerdictRecord | ConfirmationRecord,
+    Field(discriminator="kind"),
 ]

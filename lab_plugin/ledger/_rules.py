@@ -4,36 +4,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 from lab_plugin.decision import Pairs
 from lab_plugin.errors import LedgerError
 from lab_plugin.idea import Idea
+from lab_plugin.ledger._fault import Fault
 from lab_plugin.ledger._records import (
     CampaignRecord,
     Comparison,
     ConfirmationRecord,
     LockRecord,
     Record,
+    TierRecord,
     VerdictRecord,
 )
 from lab_plugin.ledger._state import State
+from lab_plugin.ledger._tier_rules import passage_faults, tier_faults
 
 _LOSERS = ("crashed", "rejected")
-
-
-class Fault(NamedTuple):
-    """One rule that does not hold.
-
-    Attributes:
-        what: Which, in words.
-        expected: What would be right.
-        found: What is there.
-    """
-
-    what: str
-    expected: str = ""
-    found: str = ""
 
 
 def record_faults(lab: str, state: State, record: Record) -> Iterator[Fault]:
@@ -49,8 +38,11 @@ def record_faults(lab: str, state: State, record: Record) -> Iterator[Fault]:
             yield from _lock_faults(lab, state, record)
         case CampaignRecord():
             yield from _campaign_faults(state, record)
+        case TierRecord():
+            yield from tier_faults(state, record)
         case VerdictRecord():
             yield from _verdict_faults(lab, state, record)
+            yield from passage_faults(state, record)
         case ConfirmationRecord():
             yield from _confirmation_faults(state, record)
 

@@ -11,8 +11,10 @@ from lab_plugin.ledger._records import (
     ConfirmationRecord,
     LockRecord,
     Record,
+    TierRecord,
     VerdictRecord,
 )
+from lab_plugin.ledger._results import Results
 
 
 @dataclass(frozen=True)
@@ -124,6 +126,7 @@ class State:
         champion: The best kept commit; None before the first lock.
         campaign: The open campaign, None when there is none.
         ideas: All verdicts by number.
+        results: Results of ideas at tiers before the last.
         confirmation: The newest one of the current epoch.
         confirmed: Seeds that confirmations of the current epoch have used.
         moved: Position of the newest record that tells of a champion whose scores moved; what was scored
@@ -137,6 +140,7 @@ class State:
     champion: Champion | None = None
     campaign: OpenCampaign | None = None
     ideas: Ideas = field(default_factory=Ideas)
+    results: Results = field(default_factory=Results)
     confirmation: ConfirmationRecord | None = None
     confirmed: int = 0
     moved: int = 0
@@ -170,6 +174,9 @@ class State:
                 in_epoch = self.lock is not None and record.epoch == self.lock.epoch
                 used = self.confirmed + len(record.seeds)
                 return replace(self, confirmation=record, confirmed=used) if in_epoch else self
+            case TierRecord():
+                following = max(self.next_number, record.number + 1)
+                return replace(self, results=self.results.with_result(record), next_number=following)
             case VerdictRecord():
                 return self if record.number in self.ideas else self._with_verdict(record)
 
@@ -207,6 +214,7 @@ class State:
             champion=champion,
             campaign=campaign,
             ideas=self.ideas.with_verdict(record),
+            results=self.results,
             confirmation=self.confirmation,
             confirmed=self.confirmed,
             moved=record.sequence if in_epoch and record.drift and record.drift.moved else self.moved,

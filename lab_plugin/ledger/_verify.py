@@ -12,9 +12,10 @@ from lab_plugin.errors import RepositoryError
 from lab_plugin.ledger._branches import branch_problems
 from lab_plugin.ledger._chain import Problem, genesis_message
 from lab_plugin.ledger._codec import decode, line_of
+from lab_plugin.ledger._fault import Fault
 from lab_plugin.ledger._links import candidate_faults, link_faults
 from lab_plugin.ledger._records import CampaignRecord, LockRecord, Record, VerdictRecord
-from lab_plugin.ledger._rules import Fault, record_faults
+from lab_plugin.ledger._rules import record_faults
 from lab_plugin.ledger._signatures import SignatureProof, prove_signatures
 from lab_plugin.ledger._state import State
 from lab_plugin.repository import EMPTY_TREE, RawCommit, Repository

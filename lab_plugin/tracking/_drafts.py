@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -62,6 +63,7 @@ def idea_draft(key: str, record: VerdictRecord, metric: str) -> Draft:
         ("seconds", record.seconds),
         ("orchestration_seconds", record.orchestration_seconds),
         ("usd", record.usd or None),
+        *_at_tiers(record.tiers),
         *_sealed(record),
         *_compared(record),
     )
@@ -134,6 +136,11 @@ def _source(name: str, commit: str) -> dict[str, str]:
 
 def _further(values: dict[str, float], metric: str) -> list[tuple[str, float | None]]:
     return [(name, value) for name, value in values.items() if name != metric]
+
+
+def _at_tiers(values: Mapping[str, float]) -> tuple[tuple[str, float | None], ...]:
+    """Values at the tiers before the last, each under a name of its own: they are never compared."""
+    return tuple((f"tier.{name}", value) for name, value in values.items())
 
 
 def _sealed(record: LockRecord | VerdictRecord) -> tuple[tuple[str, float | None], ...]:
@@ -216,6 +223,7 @@ def baseline_draft(key: str, record: LockRecord) -> Draft:
             (
                 (record.metric, record.value),
                 *_further(record.metrics, record.metric),
+                *_at_tiers({name: tier.value for name, tier in record.tiers.items()}),
                 *_sealed(record),
                 *_noise(record),
             )

@@ -114,7 +114,8 @@ class Round:
             self._put(_drafts.baseline_draft(entry.commit, record), dict)
         elif isinstance(record, ConfirmationRecord):
             self._put(_drafts.confirmation_draft(entry.commit, record, self._metric), dict)
-        else:
+        elif isinstance(record, VerdictRecord):
+            # What an idea did at its tiers stands in its verdict.
             self._idea(entry.commit, record)
 
     @property
