@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, insort
 from collections.abc import Iterator
 
 
@@ -26,11 +26,9 @@ class Ranking:
     def __getitem__(self, place: int) -> int:
         return self._entries[place][1]
 
-    def add(self, number: int, value: float) -> int:
-        """Put one in; returns its place, from 0."""
-        place = self.place(number, value)
-        self._entries.insert(place, (self._sign * value, number))
-        return place
+    def add(self, number: int, value: float) -> None:
+        """Put one in."""
+        insort(self._entries, (self._sign * value, number))
 
     def remove(self, number: int, value: float) -> None:
         """Take one out that is in."""

@@ -53,9 +53,8 @@ class Rung:
         self._fates[number] = "waiting"
         match self._rule:
             case TopK(k, of):
-                return (
-                    self._rank(number) if self._count + 1 != of else (*self._rank(number), *self._decide(k))
-                )
+                self._rank(number)
+                return self._decide(k) if self._count == of else ()
             case Quantile():
                 self._rank(number)
                 return self._promote_due(self._rule, number)
@@ -150,10 +149,9 @@ class Rung:
         self._ranking = Ranking(-1 if self._goal == "maximize" else 1)
         self._count = 0
 
-    def _rank(self, number: int) -> tuple[int, ...]:
+    def _rank(self, number: int) -> None:
         self._ranking.add(number, self._values[number])
         self._count += 1
-        return ()
 
     def _decide(self, places: int) -> tuple[int, ...]:
         """Decide the cohort, and open the next."""
