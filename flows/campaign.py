@@ -53,7 +53,9 @@ async def campaign(
         opened = Lab.open(Path(lab))
         notify = await stack.enter_async_context(background_mirror(opened.config.folder))
         stack.enter_context(subscribed(lambda event: notify()))
-        this = await stack.enter_async_context(open_campaign(opened, Plan(budget or {}, fresh, rerun or {})))
+        this = await stack.enter_async_context(
+            open_campaign(opened, Plan(budget or {}, fresh, rerun or {}, jobs))
+        )
         # Constant for the campaign: Prefect's client pays for every set of tags that it has not seen.
         stack.enter_context(tags(f"campaign:{this.number}"))
         board = await stack.enter_async_context(Board(this, own_run))

@@ -16,6 +16,7 @@ from lab_plugin.holdout import find_overlaps
 from lab_plugin.lab import Lab
 from lab_plugin.locking import probe_baseline, probe_holdout
 from lab_plugin.sandbox import Sandbox, attempt_breaches, warning
+from lab_plugin.slots import capacity_of, require_room
 
 _TOLD_VERSIONS = ("prefect", "mlflow", "optuna", "fastapi")
 
@@ -48,6 +49,7 @@ async def run_checks(path: Path | None) -> list[Finding]:
         findings.append(Finding("lab.toml", True, str(lab.config.source)))
         findings.append(await _probe("git", lambda: _git(lab)))
         findings.append(await _probe("signing", lambda: _signing(lab)))
+        findings.append(await _probe("resources", lambda: _resources(lab)))
         findings += await _programs(lab)
         findings.append(await _probe("lock", lambda: _lock(lab)))
         findings.append(await _probe("MLflow", lambda: _mlflow(lab)))
@@ -82,6 +84,12 @@ async def _git(lab: Lab) -> str:
     dirty = lab.repository.is_dirty()
     note = "; the working tree has uncommitted changes, which are no part of it" if dirty else ""
     return f"the baseline would be commit {commit[:12]}{note}"
+
+
+async def _resources(lab: Lab) -> str:
+    capacity = capacity_of(lab.config)
+    require_room(lab.config, capacity)
+    return str(capacity)
 
 
 async def _programs(lab: Lab) -> list[Finding]:

@@ -29,6 +29,7 @@ from lab_plugin.proposers import Proposer
 from lab_plugin.repository import Lease
 from lab_plugin.sandbox import Sandbox
 from lab_plugin.scorer import Score
+from lab_plugin.slots import Slots
 
 T = TypeVar("T")
 
@@ -41,11 +42,13 @@ class Plan:
         budget: Bounds that replace those of `[budget]`, by name; also revises an open campaign.
         fresh: Start a new campaign whose proposer does not see earlier ideas.
         rerun: Idea -> repeats in all: go on with the comparisons of these, and make no new ideas.
+        jobs: Iterations at a time, for which there must be cores.
     """
 
     budget: Mapping[str, float] = field(default_factory=dict)
     fresh: bool = False
     rerun: Mapping[int, int] = field(default_factory=dict)
+    jobs: int = 1
 
 
 class Interrupted(Exception):
@@ -63,7 +66,14 @@ class Campaign:
     """
 
     def __init__(
-        self, lab: Lab, view: OpenCampaign, resumed: bool, sandbox: Sandbox, lease: Lease, proposer: Proposer
+        self,
+        lab: Lab,
+        view: OpenCampaign,
+        resumed: bool,
+        sandbox: Sandbox,
+        lease: Lease,
+        proposer: Proposer,
+        slots: Slots,
     ) -> None:
         self.lab = lab
         self._lease = lease
@@ -83,12 +93,9 @@ class Campaign:
         self._lock = lock
         pool = lab.pool
         self._ideas = IdeaDesk(lab, proposer, pool, lab.folder / "proposals")
-        self._trials = TrialDesk(
-            lab,
-            lab.runner_of(sandbox, snapshot_of(lab, record), lock.terms.files).with_tests(record.tests),
-            pool,
-            lab.folder / "trials",
-        )
+        self._slots = slots
+        runner = lab.runner_of(sandbox, snapshot_of(lab, record), lock.terms.files).with_tests(record.tests)
+        self._trials = TrialDesk(lab, runner.with_slots(slots), pool, lab.folder / "trials")
         evidence = EvidenceDesk(lab, lab.folder / "evidence")
         keeping = KeepDesk(lab, lock, self._holdout(sandbox, lease, record))
         self._comparisons = ComparisonDesk(lab, record, view, self._trials.repeat)
@@ -312,7 +319,7 @@ class Campaign:
         if self.lab.config.scorer.holdout is None:
             return None
         runner = holdout_runner(self.lab, sandbox, holdout_of(self.lab, record), self._lock.terms)
-        return HoldoutDesk(self.lab, lease, runner, self._unless_stopped)
+        return HoldoutDesk(self.lab, lease, runner.with_slots(self._slots), self._unless_stopped)
 
     async def _unless_stopped(self, work: Coroutine[Any, Any, T]) -> T:
         """Do a step of an idea, or end it and everything that it started when the campaign is stopped."""

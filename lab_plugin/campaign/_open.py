@@ -19,6 +19,7 @@ from lab_plugin.proposers import Proposer, Setup, open_proposer
 from lab_plugin.repository import HEARTBEAT_SECONDS, Lease
 from lab_plugin.sandbox import Sandbox, warning
 from lab_plugin.scratch import short_parent, sweep_scratch
+from lab_plugin.slots import open_slots
 from lab_plugin.timestamps import utc_now
 
 _TOLD_SECONDS = 1.0
@@ -50,11 +51,13 @@ async def open_campaign(lab: Lab, plan: Plan) -> AsyncIterator[Campaign]:
     Raises:
         LeaseHeld: Another campaign holds the lab.
         LockError: The lab is not locked, or the scorer changed.
+        ConfigError: The lab's programs need more cores or cards than there are.
         ProposerError: The strategy is unknown or misconfigured.
     """
     async with AsyncExitStack() as stack:
         stack.callback(lab.close)
         lab.require_lock()
+        slots = open_slots(lab.config, plan.jobs)
         lab.require_branches()
         lab.ledger.require_signing()
         sandbox = lab.sandbox()
@@ -66,7 +69,7 @@ async def open_campaign(lab: Lab, plan: Plan) -> AsyncIterator[Campaign]:
         before = lab.ledger.state().campaign
         view = _begin(lab, plan, lease)
         resumed = before is not None and before.number == view.number
-        campaign = Campaign(lab, view, resumed, sandbox, lease, _proposer(lab, sandbox, view))
+        campaign = Campaign(lab, view, resumed, sandbox, lease, _proposer(lab, sandbox, view), slots)
         if plan.rerun:
             campaign.rerun(plan.rerun)
         stack.enter_context(_registered(campaign))

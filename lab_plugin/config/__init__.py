@@ -11,6 +11,7 @@ from lab_plugin.config._models import Budget, Config, Lab, SandboxTable, Tier
 from lab_plugin.config._parse import parse
 from lab_plugin.config._patterns import is_scorer_file, scorer_files
 from lab_plugin.config._proposing import Proposer, Strategy
+from lab_plugin.config._resources import Resources
 from lab_plugin.config._schemas import (
     ANY,
     BytesSchema,
@@ -57,6 +58,7 @@ __all__ = [
     "OutputSchema",
     "Parameter",
     "Proposer",
+    "Resources",
     "SandboxTable",
     "Scalar",
     "Scorer",

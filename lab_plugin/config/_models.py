@@ -21,6 +21,7 @@ from lab_plugin.config._fields import (
     check_variable,
 )
 from lab_plugin.config._proposing import Proposer, Strategy
+from lab_plugin.config._resources import Resources
 from lab_plugin.config._scoring import Scorer
 from lab_plugin.config._services import Services
 from lab_plugin.config._space import SearchSpace, Table
@@ -127,6 +128,7 @@ class Config(Table):
     budget: Budget = Budget()
     feedback: Feedback = Feedback()
     sandbox: SandboxTable = SandboxTable()
+    resources: Resources = Resources()
     services: Services = Field(default_factory=dict)
     source: Path
     _positions: Positions = PrivateAttr(default_factory=Positions)

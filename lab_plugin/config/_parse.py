@@ -20,6 +20,7 @@ from lab_plugin.config._faults import FaultTeller, label
 from lab_plugin.config._feedback import Feedback
 from lab_plugin.config._models import Budget, Config, Lab, SandboxTable, Tier
 from lab_plugin.config._proposing import Proposer, Strategy
+from lab_plugin.config._resources import Resources
 from lab_plugin.config._scoring import Scorer
 from lab_plugin.config._services import ServiceTables, check_services
 from lab_plugin.config._space import SearchSpace, Table
@@ -38,6 +39,7 @@ _TABLES: dict[str, type[Table]] = {
     "budget": Budget,
     "feedback": Feedback,
     "sandbox": SandboxTable,
+    "resources": Resources,
     "services": ServiceTables,
     "tiers": TierTables,
 }

@@ -80,6 +80,7 @@ class Job:
             `outputs/`, copies of the declared outputs. It is never visible inside.
         environment: Further variables; nothing of the host's environment enters by itself.
         limits: Upper bounds.
+        gpus: Ids of the cards that the program may use, as the engine knows them; for `docker` only.
         warm: Modules that the command imports anyway. A sandbox may then run `python SCRIPT ...` or
             `python -m MODULE ...` in a fork of an interpreter that has them already; each guarantee holds
             as for a new one, and nothing passes from one job to the next.
@@ -99,6 +100,7 @@ class Job:
     outputs: tuple[str, ...] = ()
     output_variables: Mapping[str, str] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
+    gpus: tuple[str, ...] = ()
     warm: tuple[str, ...] = ()
 
 

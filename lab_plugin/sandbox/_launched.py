@@ -93,6 +93,10 @@ class LaunchedSandbox(Sandbox):
     async def run(self, job: Job) -> Execution:
         """See `Sandbox.run`."""
         check(job)
+        if job.gpus:
+            raise SandboxError(
+                f"{job.name}: the sandbox {self.kind!r} has no GPUs", "Use the sandbox docker."
+            )
         report, warm = await self._play(job)
         if report["event"] == "broken":
             raise SandboxUnavailable(f"{self.kind}: {report['message']}", report["remedy"])

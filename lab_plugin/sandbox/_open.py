@@ -40,7 +40,7 @@ def open_sandbox(
         mounts: Further host folders that programs may read at their own paths.
         image: Name, `name@sha256:...` or id of the image; for `docker` only.
         dockerfile: The lab's own Dockerfile; for `docker` only.
-        gpus: Devices for each candidate; for `docker` only.
+        gpus: Cards that candidates will ask for; for `docker` only.
 
     Raises:
         SandboxUnavailable: It cannot be had on this machine; the remedy says what to install.
@@ -48,7 +48,7 @@ def open_sandbox(
     """
     wants_docker = bool(image or dockerfile or gpus)
     if kind == "docker" or (kind == "auto" and wants_docker):
-        return DockerSandbox(python=python, mounts=mounts, image=image, dockerfile=dockerfile, gpus=gpus)
+        return DockerSandbox(python=python, mounts=mounts, image=image, dockerfile=dockerfile)
     if wants_docker:
         raise SandboxError(
             f"sandbox {kind!r} has no image, Dockerfile or GPUs",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from pathlib import Path
 
 from lab_plugin.config import Config
@@ -10,10 +11,11 @@ from lab_plugin.redaction import Redactor
 from lab_plugin.sandbox import Execution, Sandbox
 from lab_plugin.scorer._trial import Score, Trial
 from lab_plugin.scorer.contracts import Programs, open_contract
+from lab_plugin.slots import Slots, needs_of, open_slots
 
 
 class TrialRunner:
-    """Runs trials of one lab under one lock.
+    """Runs trials of one lab under one lock, each as soon as there are cores and cards for it.
 
     Args:
         config: The lab's configuration.
@@ -22,6 +24,9 @@ class TrialRunner:
         directory: The lab's folder, relative to the workspace.
         redactor: Takes secrets out of what the programs say.
         tests: Ids of the locked tests, for the contract `tests`.
+
+    Raises:
+        ConfigError: The lab's programs need more cores or cards than there are.
 
     Attributes:
         tests: The same.
@@ -40,6 +45,8 @@ class TrialRunner:
         self._sandbox = sandbox
         self._programs = Programs(config, sandbox, snapshot, directory, redactor)
         self._contract = open_contract(self._programs, tests)
+        self._slots = open_slots(config)
+        self._needs = needs_of(config)
         self.tests = tests
 
     @property
@@ -54,6 +61,12 @@ class TrialRunner:
         other._contract = open_contract(self._programs, tests)
         return other
 
+    def with_slots(self, slots: Slots) -> TrialRunner:
+        """The same, but for cores and cards, which it shares with others."""
+        other = copy.copy(self)
+        other._slots = slots
+        return other
+
     async def execute(self, trial: Trial) -> Execution:
         """Run the candidate to its verified end.
 
@@ -61,7 +74,8 @@ class TrialRunner:
             SandboxUnavailable: The sandbox broke; the trial may be run again in an empty folder.
             SandboxError: It did not hold what the lab demands.
         """
-        return await self._contract.execute(trial)
+        async with self._slots.taken(self._needs.execution, trial.priority) as cards:
+            return await self._contract.execute(replace(trial, gpus=cards))
 
     async def evaluate(self, trial: Trial, execution: Execution) -> Score:
         """Score what the candidate did.
@@ -70,7 +84,8 @@ class TrialRunner:
             SandboxUnavailable: The sandbox broke; may be tried again.
             SandboxError: It did not hold what the lab demands.
         """
-        return await self._contract.evaluate(trial, execution)
+        async with self._slots.taken(self._needs.scoring, trial.priority):
+            return await self._contract.evaluate(trial, execution)
 
     async def collect(self, folder: Path) -> tuple[str, ...]:
         """Ids of the tests that a score is made of, sorted; () where the contract has none.

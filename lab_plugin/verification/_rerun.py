@@ -28,7 +28,9 @@ async def verify_idea(lab: Lab, text: str) -> Rerun:
         return Rerun(subject.number, None, None, True, explanation)
     epoch = load_epoch(lab, subject.lock)
     image = epoch.lock.terms.environment.get("image")
-    then = Lab(epoch.config, lab.repository, lab.home, image=str(image) if image else None)
+    # What the machine has that locked it is not what this one has.
+    config = epoch.config.model_copy(update={"resources": lab.config.resources})
+    then = Lab(config, lab.repository, lab.home, image=str(image) if image else None)
     sandbox = then.sandbox()
     try:
         await sandbox.probe()

@@ -14,6 +14,7 @@ from lab_plugin.errors import SandboxError, SandboxUnavailable
 from lab_plugin.sandbox import DockerSandbox, open_sandbox
 from lab_plugin.sandbox._docker import _config, _end
 from lab_plugin.sandbox._docker._binds import Workspace
+from lab_plugin.sandbox._docker._engine import Engine
 from tests.sandbox import docker_engine
 
 DRIVER = Path(__file__).with_name("driver.py")
@@ -121,16 +122,41 @@ async def test_gpus_that_the_engine_has_not(engine, bench):
             pytest.skip("this engine has GPUs")
     sandbox = open_sandbox("auto", image=docker_engine.IMAGE, gpus=1)
     try:
-        with pytest.raises(SandboxError, match="no such GPUs") as caught:
-            await sandbox.run(bench.python("pass"))
+        with pytest.raises(SandboxError, match="no such GPUs: 7") as caught:
+            await sandbox.run(bench.python("pass", gpus=("7",)))
         assert not isinstance(caught.value, SandboxUnavailable)
         assert "Container Toolkit" in caught.value.remedy
         assert (await sandbox.run(bench.python("pass", role="scorer"))).status == "ok"
     finally:
         await sandbox.close()
     assert docker_engine.containers(engine) == []
-    with pytest.raises(SandboxError, match="cannot be asked for"):
-        DockerSandbox(image=docker_engine.IMAGE, gpus=-1)
+
+
+@pytest.mark.parametrize(
+    ("cards", "seen"),
+    [(("GPU-aa", "MIG-bb"), "GPU-aa,MIG-bb"), (("4", "6"), "0,1"), ((), None)],
+)
+async def test_a_job_asks_for_its_very_cards(docker_sandbox, bench, monkeypatch, cards, seen):
+    """Of an engine without any: what it was asked for is what it made the container of."""
+    made = []
+    create = Engine.create
+
+    def inspected(self, config, name):
+        container = create(self, config, name)
+        made.append(self.client.inspect_container(container))
+        # It would not start what it cannot have.
+        self.client.remove_container(container, force=True)
+        return create(self, {**config, "HostConfig": {**config["HostConfig"], "DeviceRequests": []}}, name)
+
+    monkeypatch.setattr(Engine, "create", inspected)
+    told = "import os; print(os.environ.get('CUDA_VISIBLE_DEVICES'))"
+    ran = await docker_sandbox.run(bench.python(told, gpus=cards))
+    assert ran.stdout.read_text().strip() == str(seen)
+    (container,) = made
+    assert f"NVIDIA_VISIBLE_DEVICES={','.join(cards) or 'void'}" in container["Config"]["Env"]
+    asked = container["HostConfig"]["DeviceRequests"] or []
+    assert [request["DeviceIDs"] for request in asked] == ([list(cards)] if cards else [])
+    assert all(request["Count"] == 0 and request["Capabilities"] == [["gpu"]] for request in asked)
 
 
 @pytest.mark.parametrize(

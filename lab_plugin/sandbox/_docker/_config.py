@@ -78,7 +78,7 @@ def name(job: Job) -> str:
 
 
 def container(
-    job: Job, image: Image, user: Who, mounts: list[Mount], engine: Engine, *, python: str, gpus: int
+    job: Job, image: Image, user: Who, mounts: list[Mount], engine: Engine, *, python: str
 ) -> dict[str, Any]:
     """The engine's description of a job's container.
 
@@ -86,11 +86,10 @@ def container(
         SandboxError: A limit that no container can hold.
     """
     _check(job)
-    devices = gpus if job.role == "candidate" else 0
     return {
         "Image": image.identity,
         # Where NVIDIA's is the engine's usual runtime, an image could ask for devices by itself.
-        "Env": [] if devices else ["NVIDIA_VISIBLE_DEVICES=void"],
+        "Env": [f"NVIDIA_VISIBLE_DEVICES={','.join(job.gpus) or 'void'}"],
         "Entrypoint": [python, "-I", "-S", "-c", BOOTSTRAP],
         "Cmd": [],
         "User": f"{user.uid}:{user.gid}",
@@ -105,7 +104,7 @@ def container(
         "AttachStdout": True,
         "AttachStderr": True,
         "Tty": False,
-        "HostConfig": _host(job, user, mounts, engine, devices),
+        "HostConfig": _host(job, user, mounts, engine),
     }
 
 
@@ -148,10 +147,19 @@ def _environment(job: Job, image: Image, python: str) -> dict[str, str]:
         "OMP_NUM_THREADS": threads,
         "OPENBLAS_NUM_THREADS": threads,
         "MKL_NUM_THREADS": threads,
+        **_cards(job),
         **job.environment,
         **{name: input_path(name, path) for name, path in job.inputs.items()},
         **{name: os.path.normpath(f"{OUTPUTS}/{path}") for name, path in job.output_variables.items()},
     }
+
+
+def _cards(job: Job) -> dict[str, str]:
+    """What CUDA is told: ids hold inside too, while the cards of a container are counted anew from 0."""
+    if not job.gpus:
+        return {}
+    named = all(card.startswith(("GPU-", "MIG-")) for card in job.gpus)
+    return {"CUDA_VISIBLE_DEVICES": ",".join(job.gpus if named else map(str, range(len(job.gpus))))}
 
 
 def _check(job: Job) -> None:
@@ -162,7 +170,7 @@ def _check(job: Job) -> None:
             )
 
 
-def _host(job: Job, user: Who, mounts: list[Mount], engine: Engine, devices: int) -> dict[str, Any]:
+def _host(job: Job, user: Who, mounts: list[Mount], engine: Engine) -> dict[str, Any]:
     limits = job.limits
     shared = limits.disk_bytes // _SHARED_PART
     cpus = min(limits.cpus, engine.facts.get("NCPU") or limits.cpus)
@@ -188,8 +196,8 @@ def _host(job: Job, user: Who, mounts: list[Mount], engine: Engine, devices: int
         "LogConfig": {"Type": "none"},
         "RestartPolicy": {"Name": "no"},
     }
-    if devices:
-        host["DeviceRequests"] = [{"Driver": "", "Count": devices, "Capabilities": [["gpu"]]}]
+    if job.gpus:
+        host["DeviceRequests"] = [{"Driver": "", "DeviceIDs": list(job.gpus), "Capabilities": [["gpu"]]}]
     return host
 
 

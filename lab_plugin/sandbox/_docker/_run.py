@@ -132,9 +132,10 @@ class Run:
         except SandboxUnavailable as error:
             if any(words in error.message for words in _NO_DEVICES):
                 raise SandboxError(
-                    f"{self._order.job.name}: the engine has no such GPUs: {error.message}",
-                    "Install the NVIDIA driver and its Container Toolkit and restart the engine, or ask for "
-                    "fewer GPUs ([candidate] gpus).",
+                    f"{self._order.job.name}: the engine has no such GPUs: "
+                    f"{', '.join(self._order.job.gpus)}: {error.message}",
+                    "Install the NVIDIA driver and its Container Toolkit and restart the engine, or name "
+                    "others in [resources] gpus.",
                 ) from None
             if "exec:" in error.message and any(words in error.message for words in _NOT_STARTED):
                 raise SandboxError(

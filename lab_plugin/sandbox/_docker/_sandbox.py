@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Lock
 
-from lab_plugin.errors import SandboxError, SandboxUnavailable
+from lab_plugin.errors import SandboxUnavailable
 from lab_plugin.sandbox._contract import Execution, Job, Limits, Sandbox
 from lab_plugin.sandbox._docker import _config
 from lab_plugin.sandbox._docker._binds import Mount, Workspace, edits, mounts, open_workspace
@@ -54,15 +54,13 @@ class DockerSandbox(Sandbox):
         image: Name, `name@sha256:...` or id of an image that the engine has; None for the Dockerfile's,
             or else for the one made from the Dockerfile that the lab ships.
         dockerfile: The lab's own Dockerfile.
-        gpus: Devices for each candidate, the first of the machine: jobs that run at once share them. Scorers
-            and proposers get none.
 
     Attributes:
         image_id: The digest of the image that every job of this sandbox runs in.
 
     Raises:
         SandboxUnavailable: No engine, no permission, no image; the remedy says what to do.
-        SandboxError: The image, a mount or the number of GPUs cannot be used.
+        SandboxError: The image or a mount cannot be used.
     """
 
     kind = "docker"
@@ -74,13 +72,9 @@ class DockerSandbox(Sandbox):
         mounts: Sequence[Path] = (),
         image: str | None = None,
         dockerfile: Path | None = None,
-        gpus: int = 0,
     ) -> None:
-        if gpus < 0:
-            raise SandboxError(f"docker: {gpus} GPUs cannot be asked for", "Ask for 0 or more.")
         self._python = str(python) if python else "python"
         self._shown = outermost(Path(os.path.abspath(path)) for path in mounts)
-        self._gpus = gpus
         self._filters = filters()
         self._engine = Engine()
         self._image = find_image(self._engine, image, dockerfile)
@@ -170,9 +164,7 @@ class DockerSandbox(Sandbox):
         return future.result()
 
     def _order(self, job: Job, user: _config.Who, workspace: Workspace, shown: list[Mount]) -> Order:
-        config = _config.container(
-            job, self._image, user, shown, self._engine, python=self._python, gpus=self._gpus
-        )
+        config = _config.container(job, self._image, user, shown, self._engine, python=self._python)
         setup = _config.setup(workspace, self._image, self._filters, self._python)
         return Order(job, _config.name(job), config, setup, workspace)
 

@@ -84,6 +84,7 @@ class Programs:
                 disk_bytes=candidate.disk,
                 file_bytes=candidate.disk,
             ),
+            gpus=trial.gpus,
             warm=candidate.warm,
         )
 

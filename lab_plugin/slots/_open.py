@@ -1,0 +1,22 @@
+"""From a lab's configuration to the allocator of its campaign."""
+
+from __future__ import annotations
+
+from lab_plugin.config import Config
+from lab_plugin.slots._capacity import capacity_of, require_room
+from lab_plugin.slots._slots import Slots
+
+
+def open_slots(config: Config, jobs: int = 1) -> Slots:
+    """The allocator for a lab on this machine.
+
+    Args:
+        config: The lab's.
+        jobs: Iterations in parallel.
+
+    Raises:
+        ConfigError: A program needs more cores or cards than there are.
+    """
+    capacity = capacity_of(config, jobs)
+    require_room(config, capacity)
+    return Slots(capacity)
