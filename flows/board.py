@@ -119,7 +119,7 @@ class Board:
             self._put("holdout", "markdown", gap_table(rows, lock.metric), "The gap to the hold-out")
 
     def _progress(self) -> None:
-        self._put("progress", "progress", round(100 * self._campaign.share_spent(), 1), self._line)
+        self._put("progress", "progress", round(100 * self._campaign.spending.share(), 1), self._line)
 
     def _put(self, what: str, kind: str, data: str | float, description: str) -> None:
         async def write(client: PrefectClient) -> None:

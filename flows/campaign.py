@@ -85,7 +85,7 @@ async def _close_dead_runs(this: Campaign) -> None:
 
 async def _slot(this: Campaign, runs: IterationRuns) -> None:
     """Run one iteration after the other; what breaks one stops the campaign, and no verdict is lost."""
-    while (number := this.next_number()) is not None:
+    while (number := await this.next()) is not None:
         try:
             state = await runs.run(number)
             if not state.is_cancelled():

@@ -7,29 +7,39 @@ from typing import Any
 from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.context import TagsContext
+from prefect.runtime import flow_run
 from prefect.states import Cancelled, Completed
 
 from lab_plugin.campaign import Interrupted, running
-from lab_plugin.flows.tasks import compare, decide, evaluate, execute, propose
+from lab_plugin.flows.stage import Outcome, stage
+from lab_plugin.flows.tasks import propose
+from lab_plugin.flows.tier import tier
 
 
 @flow(name="iteration", persist_result=False, validate_parameters=False)
 async def iteration(lab: str, number: int) -> State[Any]:
-    """Propose one idea, run it, score it, compare it on more seeds if need be, and keep or revert it.
+    """Propose one idea, take it through its tiers, and keep or revert it.
+
+    An idea that waits for the next tier ends its run as `Waiting`; a further run takes it on from there.
 
     Args:
         lab: Folder of the lab on which this process runs a campaign.
         number: The idea's number.
     """
+    own_run, outcome = str(flow_run.get_id() or ""), Outcome(goes_on=True)
+    own_tags = TagsContext.get().current_tags
     try:
         # The flow run carries the tags: on each of its tasks they would cost a tenth of the server's work.
         with TagsContext(current_tags=set()):
-            idea = await propose(lab, number)
-            runs = await execute(lab, idea)
-            scores = await evaluate(lab, idea, runs)
-            if running(lab).unclear(idea, runs, scores):
-                await compare(lab, idea, runs, scores)
-            verdict = await decide(lab, idea, runs, scores)
+            await propose(lab, number)
+            while outcome.goes_on and not running(lab).lab.config.screening:
+                outcome = await stage(lab, number, own_run)
+        while outcome.goes_on:
+            here = running(lab).tier_of(number)
+            with TagsContext(current_tags=own_tags | ({f"pool:{here.pool}"} if here.pool else set())):
+                outcome = await tier(lab, number, here.name, own_run)
     except Interrupted as interruption:
         return Cancelled(message=str(interruption))
-    return Completed(name=verdict.verdict.capitalize(), message=verdict.reason)
+    if outcome.verdict is None:
+        return Completed(name="Waiting", message=outcome.sentence)
+    return Completed(name=outcome.verdict.verdict.capitalize(), message=outcome.verdict.reason)

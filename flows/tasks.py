@@ -9,10 +9,9 @@ from typing import Any, ParamSpec, TypeVar
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
-from prefect.runtime import flow_run
 from prefect.tasks import Task
 
-from lab_plugin.campaign import PointRun, running
+from lab_plugin.campaign import PointRun, Screening, running
 from lab_plugin.errors import SandboxUnavailable
 from lab_plugin.idea import Idea
 from lab_plugin.ledger import VerdictRecord
@@ -78,12 +77,25 @@ async def compare(lab: str, idea: Idea, runs: tuple[PointRun, ...], scores: tupl
     await running(lab).compare(idea, runs, scores)
 
 
+@_step
+async def screen(
+    lab: str, idea: Idea, runs: tuple[PointRun, ...], scores: tuple[Score, ...], iteration_run: str
+) -> Screening:
+    """Score an idea on the further seeds of its tier, and see whether it goes on."""
+    found = await running(lab).screen(idea, runs, scores, iteration_run)
+    if found.verdict is None:
+        get_run_logger().info("%s", found.sentence)
+    else:
+        get_run_logger().info("%s: %s", found.verdict.verdict, found.verdict.reason)
+    return found
+
+
 @task(cache_policy=NO_CACHE, persist_result=False)
 async def decide(
-    lab: str, idea: Idea, runs: tuple[PointRun, ...], scores: tuple[Score, ...]
+    lab: str, idea: Idea, runs: tuple[PointRun, ...], scores: tuple[Score, ...], iteration_run: str
 ) -> VerdictRecord:
     """Keep or revert, in one git transaction."""
-    record = await running(lab).decide(idea, runs, scores, flow_run=str(flow_run.get_id() or ""))
+    record = await running(lab).decide(idea, runs, scores, iteration_run)
     get_run_logger().info("%s: %s", record.verdict, record.reason)
     return record
 

@@ -51,6 +51,7 @@ class Idea(BaseModel):
         continues: The idea whose comparison goes on with this one; 0 for none.
         max_repeats: Of that, in all; 0 for the lab's.
         commit: Of the first point; empty until it is committed.
+        opened: The commit that the open ref is at, where that is another one; else empty.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -69,6 +70,7 @@ class Idea(BaseModel):
     continues: int = 0
     max_repeats: int = 0
     commit: str = Field(default="", exclude=True)
+    opened: str = Field(default="", exclude=True)
 
     @property
     def name(self) -> str:

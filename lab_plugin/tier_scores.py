@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Mapping
 
 from lab_plugin.calibration import calibrate
 from lab_plugin.comparison import noise_record
@@ -15,31 +14,7 @@ from lab_plugin.promotion import Decided
 from lab_plugin.rescore import score_tree, with_collected_tests
 from lab_plugin.sandbox import Sandbox
 from lab_plugin.scorer import Score, TrialRunner
-
-
-@asynccontextmanager
-async def tier_sandboxes(lab: Lab, sandbox: Sandbox) -> AsyncIterator[dict[str, Sandbox]]:
-    """The sandbox of each tier before the last; one that differs from the lab's is opened and probed.
-
-    Args:
-        lab: The lab.
-        sandbox: That of the last tier.
-
-    Raises:
-        SandboxUnavailable: One cannot be had on this machine.
-        SandboxError: One does not hold what its tier demands.
-    """
-    async with AsyncExitStack() as stack:
-        opened = {lab.place: sandbox}
-        found: dict[str, Sandbox] = {}
-        for tier in lab.config.screening:
-            here = lab.at(tier.name)
-            if here.place not in opened:
-                opened[here.place] = here.sandbox()
-                stack.push_async_callback(opened[here.place].close)
-                await opened[here.place].probe()
-            found[tier.name] = opened[here.place]
-        yield found
+from lab_plugin.tier_sandboxes import tier_sandboxes
 
 
 async def score_tiers(

@@ -1,4 +1,4 @@
-"""One campaign: who holds the lab, what is left to do, and the four steps of every idea."""
+"""One campaign: who holds the lab, what is left to do, and the steps of every idea."""
 
 from __future__ import annotations
 
@@ -6,62 +6,59 @@ import asyncio
 import shutil
 import time
 from collections.abc import Coroutine, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from lab_plugin import events
-from lab_plugin.budget import Budget, Spent, exhausted
+from lab_plugin.campaign._agenda import Agenda
 from lab_plugin.campaign._ideas import IdeaDesk
 from lab_plugin.campaign._keeping import KeepDesk
+from lab_plugin.campaign._plan import Interrupted
+from lab_plugin.campaign._promotions import PromotionDesk, Screening
+from lab_plugin.campaign._resuming import replay
+from lab_plugin.campaign._ruling import Ruling, best_of
+from lab_plugin.campaign._spending import Spending
+from lab_plugin.campaign._telling import Telling
+from lab_plugin.campaign._tiers import screening_desks, stages_of, trials_of
 from lab_plugin.campaign._trials import PointRun, TrialDesk
-from lab_plugin.campaign._verdicts import Clock, VerdictDesk, best_of
+from lab_plugin.campaign._verdicts import Clock, VerdictDesk
 from lab_plugin.comparison import ComparisonDesk
+from lab_plugin.config import Tier
 from lab_plugin.confirmation import confirm_champion, confirmation_sentence, needs_confirmation
-from lab_plugin.epoch import holdout_of, snapshot_of
+from lab_plugin.epoch import holdout_of
 from lab_plugin.errors import LabError, SandboxUnavailable, SpaceExhausted
 from lab_plugin.evidence import EvidenceDesk
 from lab_plugin.feedback import Feedback
 from lab_plugin.holdout import HoldoutDesk, holdout_runner
 from lab_plugin.idea import Idea
 from lab_plugin.lab import Lab
-from lab_plugin.ledger import LockRecord, OpenCampaign, State, VerdictRecord
+from lab_plugin.ledger import Champion, LockRecord, OpenCampaign, VerdictRecord
 from lab_plugin.proposers import Proposer
 from lab_plugin.repository import Lease
 from lab_plugin.sandbox import Sandbox
+from lab_plugin.scheduling import Line, Schedule
 from lab_plugin.scorer import Score
 from lab_plugin.slots import Slots
 
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What the caller wants of a campaign.
-
-    Attributes:
-        budget: Bounds that replace those of `[budget]`, by name; also revises an open campaign.
-        fresh: Start a new campaign whose proposer does not see earlier ideas.
-        rerun: Idea -> repeats in all: go on with the comparisons of these, and make no new ideas.
-        jobs: Iterations at a time, for which there must be cores.
-    """
-
-    budget: Mapping[str, float] = field(default_factory=dict)
-    fresh: bool = False
-    rerun: Mapping[int, int] = field(default_factory=dict)
-    jobs: int = 1
-
-
-class Interrupted(Exception):
-    """The campaign was asked to stop while an idea was on its way; the idea stays open."""
-
-
 class Campaign:
     """A campaign that this process runs. Made by `open_campaign`.
+
+    Args:
+        lab: The lab.
+        view: The campaign by the ledger.
+        resumed: It was open before this process.
+        sandboxes: Of the tiers before the last by name, and of the last one under "".
+        lease: Held.
+        proposer: Makes ideas; told of the history.
+        slots: The machine's cores and cards.
 
     Attributes:
         lab: The lab.
         number: The campaign's number.
         resumed: It was open before this process.
+        spending: Its accounts.
         set_aside: A sentence for each open idea that cannot be read back, and is left alone.
     """
 
@@ -70,85 +67,80 @@ class Campaign:
         lab: Lab,
         view: OpenCampaign,
         resumed: bool,
-        sandbox: Sandbox,
+        sandboxes: Mapping[str, Sandbox],
         lease: Lease,
         proposer: Proposer,
         slots: Slots,
     ) -> None:
         self.lab = lab
-        self._lease = lease
         self.number = view.number
         self.resumed = resumed
-        self._proposer = proposer
+        self.spending = Spending(lab, view)
+        self._lease = lease
+        self._slots = slots
         self._feedback = Feedback(lab)
-        self._budget = Budget.from_record(dict(view.budget))
-        self._base_seconds = view.spent.seconds
-        self._began = time.monotonic()
-        self._started: dict[int, float] = {}
+        self._visits: dict[int, float] = {}
+        self._flow_runs: dict[int, str] = {}
         self._stopped = asyncio.Event()
         self._stop_reason = ""
-        self._closed = False
-        record, lock = lab.require_lock()
+        self._closes = True
+        record, self._lock = lab.require_lock()
         self._epoch = record.epoch
-        self._lock = lock
-        pool = lab.pool
-        self._ideas = IdeaDesk(lab, proposer, pool, lab.folder / "proposals")
-        self._slots = slots
-        runner = lab.runner_of(sandbox, snapshot_of(lab, record), lock.terms.files).with_tests(record.tests)
-        self._trials = TrialDesk(lab, runner.with_slots(slots), pool, lab.folder / "trials")
+        self._ideas = IdeaDesk(lab, proposer, lab.pool, lab.folder / "proposals")
+        self._trials = trials_of(lab, sandboxes[""], record, self._lock, slots)
+        self._screening = screening_desks(lab, sandboxes, record, self._lock, slots, view)
+        keeping = KeepDesk(lab, self._lock, self._holdout(sandboxes[""], lease, record))
         evidence = EvidenceDesk(lab, lab.folder / "evidence")
-        keeping = KeepDesk(lab, lock, self._holdout(sandbox, lease, record))
         self._comparisons = ComparisonDesk(lab, record, view, self._trials.repeat)
         self._verdicts = VerdictDesk(lab, lease, record.digest, evidence, keeping, self._comparisons)
-        self._left_open, set_aside = self._ideas.left_open(view.number, record.epoch)
-        self._comparisons.forget_all_but({point.tree for idea in self._left_open for point in idea.points})
-        self.set_aside = tuple(set_aside)
-        self._taken_up: dict[int, Idea] = {}
-        self._reruns: list[Idea] | None = None
         self._next_number = max(lab.ledger.state().next_number, self._ideas.highest_number() + 1)
+        self._agenda = self._open_agenda()
+        self._telling = Telling(proposer, deferred=self._agenda.fixed)
+        self._promotions = PromotionDesk(self._agenda, self._verdicts, self._close, self.spending.must_end)
+        self._open = self._take_over(record)
 
     @property
     def stop_reason(self) -> str:
         """Why no further iteration starts; empty while one may."""
-        return self._stop_reason
+        return self._stop_reason or self._agenda.ending
 
     @property
     def finished(self) -> bool:
         """Whether the budget is spent; otherwise `lab run` goes on with the campaign."""
-        return self._closed and not self._started
-
-    @property
-    def budget(self) -> Budget:
-        """The campaign's bounds."""
-        return self._budget
+        return self._closes and not self._stop_reason and self._agenda.finished
 
     @property
     def view(self) -> OpenCampaign:
         """The campaign as the ledger has it now."""
-        return self._view_in(self.lab.ledger.state())
+        return self.spending.view
+
+    async def next(self) -> int | None:
+        """The number of the idea that is next, as soon as one can start; None when the campaign is over.
+
+        Ideas that wait for a tier go on, or have their verdict, when nothing else is to come.
+
+        Raises:
+            RepositoryError: A verdict cannot be written.
+        """
+        while not self._stop_reason:
+            change = self._agenda.change()
+            if (number := self.next_number()) is not None:
+                return number
+            if await self._promotions.settle():
+                continue
+            if self._agenda.finished:
+                return None
+            await change.wait()
+        return None
 
     def next_number(self) -> int | None:
-        """The number of the next idea, or None when the campaign is over or asked to stop.
+        """The number of the idea that is next; None when none can start now.
 
-        The budget is checked here, before anything is spent; iterations in flight count as spent.
+        The budget is checked here, before anything is spent; ideas in flight count as spent.
         """
-        if self._stop_reason:
-            return None
-        if self._reruns is not None and not self._reruns:
-            # A campaign that was open before goes on with its own ideas another time.
-            self._stop_reason, self._closed = "all reruns are under way or decided", not self.resumed
-            return None
-        if self._reruns is None and (reason := self._exhausted()):
-            self._stop_reason = reason
-            self._closed = True
-            return None
-        if self._reruns:
-            return self._take_up(self._reruns.pop(0))
-        if self._left_open:
-            return self._take_up(self._left_open.pop(0))
-        number = self._next_number
-        self._next_number += 1
-        self._started[number] = time.monotonic()
+        number = None if self._stop_reason else self._agenda.next_number()
+        if number is not None:
+            self._visits[number] = time.monotonic()
         return number
 
     def rerun(self, ideas: Mapping[int, int]) -> None:
@@ -158,63 +150,62 @@ class Campaign:
             ideas: Idea -> repeats in all. One that a dead process had taken up goes on as that left it.
         """
         known = self.lab.ledger.state().ideas
-        waiting = {idea.continues: idea for idea in self._left_open if idea.continues}
-        self._reruns = []
+        waiting = {idea.continues: idea for idea in self._open.values() if idea.continues}
+        chosen: dict[int, Idea] = {}
         for number, repeats in ideas.items():
             idea = waiting.get(number)
             if idea is None:
-                idea = self._ideas.rerun(self._next_number, self.number, known[number], repeats)
-                self._next_number += 1
-            self._reruns.append(idea)
-
-    def _take_up(self, idea: Idea) -> int:
-        self._taken_up[idea.number] = idea
-        self._started[idea.number] = time.monotonic()
-        return idea.number
+                idea = self._ideas.rerun(self._new_number(), self.number, known[number], repeats)
+            chosen[idea.number] = idea
+        # A campaign that was open before goes on with its own ideas another time.
+        self._closes = not self.resumed
+        for number in self._open.keys() - chosen.keys():
+            self._agenda.schedule.withdraw(number)
+        self._open = chosen
+        for number in chosen:
+            self._agenda.schedule.offer(number, tier=len(self._screening))
+        self._agenda.only_open("all reruns are under way or decided")
 
     def stop(self, reason: str) -> None:
         """End now: running trials are killed, their ideas stay open, and `lab run` goes on with them."""
-        if not self._stopped.is_set() and (self._started or not self._closed):
-            self._stop_reason, self._closed = reason, False
+        if not self._stopped.is_set() and not self._agenda.finished:
+            self._stop_reason = reason
         self._stopped.set()
+        self._agenda.touch()
 
     def newest(self, count: int) -> list[VerdictRecord]:
         """The newest verdicts of this campaign, oldest first."""
         records = list(self.lab.ledger.state().ideas.values())[-count:]
         return [record for record in records if record.campaign == self.number]
 
-    def share_spent(self) -> float:
-        """How much of the budget is spent, 0 to 1; of the bound that is nearest."""
-        spent = self.view.spent
-        shares = [0.0]
-        if self._budget.iterations:
-            shares.append(spent.iterations / self._budget.iterations)
-        if self._budget.hours:
-            shares.append(self.seconds / 3600 / self._budget.hours)
-        if self._budget.cost_usd:
-            shares.append(spent.usd / self._budget.cost_usd)
-        return min(1.0, max(shares))
+    def tier_of(self, number: int) -> Tier:
+        """The tier at which an idea without a verdict is."""
+        name = self._agenda.schedule.tier_of(number)
+        return next(tier for tier in self.lab.config.tiers if tier.name == name)
+
+    def idea(self, number: int) -> Idea:
+        """An idea without a verdict: of several points, since one went on, as that one."""
+        return self._open[number]
 
     async def propose(self, number: int) -> Idea:
-        """Take up the idea that was left open under this number, or make a new one."""
-        if (idea := self._taken_up.pop(number, None)) is not None:
+        """Take up the idea that is open under this number, or make a new one."""
+        if (idea := self._open.get(number)) is not None:
             return idea
-        champion = self.lab.ledger.state().champion
-        assert champion is not None
         try:
-            return await self._unless_stopped(self._ideas.propose(number, self.number, self._epoch, champion))
+            idea = await self._unless_stopped(self._propose(number))
         except SpaceExhausted as error:
-            del self._started[number]
-            self._stop_reason, self._closed = error.message, True
+            self._agenda.exhaust(number, error.message)
             raise Interrupted(error.message) from None
+        self._open[number] = idea
+        return idea
 
     async def execute(self, idea: Idea) -> tuple[PointRun, ...]:
-        """Run the candidate, once per point.
+        """Run the candidate, once per point, at the tier at which the idea is.
 
         Raises:
             SandboxUnavailable: The sandbox broke; may be called again.
         """
-        return await self._unless_stopped(self._trials.execute(idea))
+        return await self._unless_stopped(self._trials_of(idea).execute(idea))
 
     async def evaluate(self, idea: Idea, runs: tuple[PointRun, ...]) -> tuple[Score, ...]:
         """Score what the candidates left, with the scorer that was locked.
@@ -223,9 +214,51 @@ class Campaign:
             LockError: The scorer changed since the lock; nothing is scored with it.
             SandboxUnavailable: The sandbox broke; may be called again.
         """
-        await asyncio.to_thread(self.lab.require_terms, self._lock)
-        self.lab.require_snapshots()
-        return await self._unless_stopped(self._trials.evaluate(runs))
+        await self._require_lock()
+        return await self._unless_stopped(self._trials_of(idea).evaluate(runs))
+
+    async def in_turn(
+        self, idea: Idea, runs: tuple[PointRun, ...], scores: tuple[Score, ...]
+    ) -> tuple[tuple[PointRun, ...], tuple[Score, ...]]:
+        """Wait until the result of an idea may count, where the order of results is fixed.
+
+        Returns:
+            Its runs and scores; what the ledger answers for by now is as it says.
+        """
+        if not self._agenda.fixed:
+            return runs, scores
+        schedule = self._agenda.schedule
+        await self._unless_stopped(self._agenda.until(lambda: schedule.may_count(idea.number)))
+        return self._trials_of(idea).answered(runs, scores)
+
+    async def screen(
+        self, idea: Idea, runs: tuple[PointRun, ...], scores: tuple[Score, ...], flow_run: str = ""
+    ) -> Screening:
+        """Score an idea on the further seeds of its tier, write its result, and see whether it goes on.
+
+        Raises:
+            LockError: The scorer changed since the lock; nothing is scored with it.
+            SandboxUnavailable: The sandbox broke; may be called again, and goes on.
+            RepositoryError: The result cannot be written.
+        """
+        if idea.fault is not None or scores[self._best(scores, idea)].value is None:
+            return Screening(verdict=await self.decide(idea, runs, scores, flow_run))
+        await self._require_lock()
+        desk = self._screening[self.tier_of(idea.number).name]
+        self._flow_runs[idea.number] = flow_run
+        found = await self._unless_stopped(desk.screen(idea, runs, scores, self._champion()))
+        if found.record is None:
+            ruling = Ruling(verdict=found.word, reason=found.failure)
+            verdict = await self._close(idea.number, ruling)
+            self._agenda.counted()
+            return Screening(verdict=verdict)
+        self._open[idea.number] = self._ideas.narrowed(idea, found.record.tree)
+        best = self._best(scores, idea)
+        details = await asyncio.to_thread(self._verdicts.details_of, runs[best], scores[best])
+        screening = await self._promotions.count(found.record, details)
+        # What its programs took here is told in its result.
+        self._visits[idea.number] = self._visits.get(idea.number, 0.0) + found.record.seconds
+        return screening
 
     def unclear(self, idea: Idea, runs: tuple[PointRun, ...], scores: Sequence[Score]) -> bool:
         """Whether an idea needs `compare` before it can be decided."""
@@ -241,9 +274,8 @@ class Campaign:
         """
         if not self.unclear(idea, runs, scores):
             return
-        await asyncio.to_thread(self.lab.require_terms, self._lock)
-        self.lab.require_snapshots()
-        await self._unless_stopped(self._comparisons.compare(idea.number, self._hours_spent))
+        await self._require_lock()
+        await self._unless_stopped(self._comparisons.compare(idea.number, self.spending.hours_spent))
 
     async def decide(
         self, idea: Idea, runs: tuple[PointRun, ...], scores: Sequence[Score], flow_run: str = ""
@@ -251,18 +283,14 @@ class Campaign:
         """Write the verdict with its evidence, and tell the proposer."""
         decided = None
         while decided is None:
-            # Nothing to do, unless another keep came in between.
-            await self.compare(idea, runs, scores)
-            now = time.monotonic()
-            clock = Clock(iteration=now - self._started.get(idea.number, now), campaign=self.seconds)
+            if not self._agenda.schedule.screens(idea.number):
+                # Nothing to do, unless another keep came in between.
+                await self.compare(idea, runs, scores)
+            clock = self._clock(idea.number)
             decided = await self._verdicts.decide(idea, runs, scores, clock, flow_run)
-        record, report = decided
-        del self._started[idea.number]
-        shutil.rmtree(self._trials.folder_of(idea.number), ignore_errors=True)
-        for outcome in self._feedback.of(record):
-            self._proposer.tell(outcome)
-        self._publish(record, report)
-        return record
+        self._settled(*decided)
+        self._agenda.counted()
+        return decided[0]
 
     @property
     def to_confirm(self) -> bool:
@@ -289,16 +317,71 @@ class Campaign:
         events.publish(events.ChampionConfirmed(sentence))
         return sentence
 
-    @property
-    def seconds(self) -> float:
-        """Active wall seconds of the campaign, earlier processes included."""
-        return self._base_seconds + time.monotonic() - self._began
+    def _open_agenda(self) -> Agenda:
+        strategy = self.lab.config.strategy
+        line = Line(strategy.window) if strategy.order == "deterministic" else None
+        schedule = Schedule(stages_of(self.lab.config.tiers), line)
+        return Agenda(schedule, line, self._new_number, self.spending.exhausted, self._champion)
+
+    def _take_over(self, record: LockRecord) -> dict[int, Idea]:
+        """Go on with the ideas that are open: each from where the ledger has it."""
+        left_open, set_aside = self._ideas.left_open(self.number, record.epoch)
+        self.set_aside = tuple(set_aside)
+        trees = {point.tree for idea in left_open for point in idea.points}
+        self._comparisons.forget_all_but(trees)
+        for desk in self._screening.values():
+            desk.forget_all_but({*trees, self.lab.repository.tree_of(self._champion().commit)})
+        ideas = {idea.number: idea for idea in left_open}
+        replay(self.lab, self._agenda.schedule, self.number, ideas)
+        for result in (result for result in self.lab.ledger.state().results if result.number in ideas):
+            if result.epoch == record.epoch and len(ideas[result.number].points) > 1:
+                ideas[result.number] = self._ideas.narrowed(ideas[result.number], result.tree)
+        self._agenda.grant()
+        return ideas
+
+    async def _propose(self, number: int) -> Idea:
+        champion = self._champion()
+        if (grant := self._agenda.grant_of(number)) is not None:
+            await self._agenda.turn_to_ask(number)
+            self._telling.up_to(grant.told)
+            champion = grant.champion
+        idea = await self._ideas.propose(number, self.number, self._epoch, champion)
+        self._agenda.asked(number)
+        return idea
+
+    async def _close(self, number: int, ruling: Ruling) -> VerdictRecord:
+        """Write the verdict of an idea that is compared with nothing."""
+        idea, folder = self._open[number], self._trials.folder_of(number)
+        trial = next((path.parent for path in sorted(folder.glob("**/candidate"))), None)
+        flow_run = self._flow_runs.get(number, "")
+        clock = self._clock(number)
+        decided = await self._verdicts.close(idea, ruling, clock, flow_run, trial)
+        self._settled(*decided)
+        return decided[0]
+
+    def _settled(self, record: VerdictRecord, report: str) -> None:
+        number = record.number
+        self._visits.pop(number, None)
+        self._flow_runs.pop(number, None)
+        self._open.pop(number, None)
+        shutil.rmtree(self._trials.folder_of(number), ignore_errors=True)
+        self._telling.add(self._feedback.of(record))
+        self._agenda.decided(number, record.verdict)
+        self._publish(record, report)
+
+    def _clock(self, number: int) -> Clock:
+        now = time.monotonic()
+        return Clock(
+            iteration=max(0.0, now - self._visits.get(number, now)),
+            campaign=self.spending.seconds,
+            tier=self._agenda.schedule.tier_of(number),
+        )
 
     def _begin(self, idea: Idea, runs: tuple[PointRun, ...], scores: Sequence[Score]) -> None:
         """Open the comparison of an idea that has a score; one that the ledger answers for brings its own."""
         if idea.fault is not None or not scores:
             return
-        best = best_of(scores, self.lab.config.scorer.goal)
+        best = self._best(scores, idea)
         point, answer = idea.points[best], runs[best].answer
         number = idea.continues or (answer.number if answer is not None else 0)
         state = self.lab.ledger.state()
@@ -311,9 +394,26 @@ class Campaign:
         else:
             self._comparisons.begin(idea.number, point.tree, point.params, scores, best)
 
-    def _hours_spent(self) -> str:
-        hours = self._budget.hours
-        return f"as {hours:g} hours are spent" if hours and self.seconds >= 3600 * hours else ""
+    def _best(self, scores: Sequence[Score], idea: Idea) -> int:
+        return best_of(scores, self.tier_of(idea.number).config.scorer.goal)
+
+    def _trials_of(self, idea: Idea) -> TrialDesk:
+        desk = self._screening.get(self.tier_of(idea.number).name)
+        return desk.trials if desk is not None else self._trials
+
+    def _champion(self) -> Champion:
+        champion = self.lab.ledger.state().champion
+        assert champion is not None
+        return champion
+
+    def _new_number(self) -> int:
+        number = self._next_number
+        self._next_number += 1
+        return number
+
+    async def _require_lock(self) -> None:
+        await asyncio.to_thread(self.lab.require_terms, self._lock)
+        self.lab.require_snapshots()
 
     def _holdout(self, sandbox: Sandbox, lease: Lease, record: LockRecord) -> HoldoutDesk | None:
         if self.lab.config.scorer.holdout is None:
@@ -336,32 +436,8 @@ class Campaign:
                 step.cancel()
                 await asyncio.wait((step,))
 
-    def _view_in(self, state: State) -> OpenCampaign:
-        view = state.campaign
-        if view is None or view.number != self.number:
-            raise LabError(f"Campaign {self.number} was closed by somebody else.", "Run `lab run` again.")
-        return view
-
-    def _exhausted(self) -> str | None:
-        state = self.lab.ledger.state()
-        view = self._view_in(state)
-        spent = Spent(
-            iterations=view.spent.iterations,
-            seconds=self.seconds,
-            usd=view.spent.usd,
-            crashes=view.spent.crashes,
-            since_keep=view.spent.since_keep,
-        )
-        assert state.champion is not None
-        goal = self.lab.config.scorer.goal
-        # Between its verdict and the end of its iteration, an idea is in the ledger and still under way.
-        in_flight = sum(number not in state.ideas for number in self._started)
-        return exhausted(self._budget, spent, state.champion.value, goal, in_flight)
-
     def _publish(self, record: VerdictRecord, report: str) -> None:
-        view = self.view
-        champion = self.lab.ledger.state().champion
-        assert champion is not None
+        view, champion = self.view, self._champion()
         events.publish(
             events.IdeaDecided(
                 record=record,
@@ -369,7 +445,7 @@ class Campaign:
                 iterations=view.spent.iterations,
                 kept=view.kept,
                 champion=champion.value,
-                seconds=self.seconds,
+                seconds=self.spending.seconds,
                 usd=view.spent.usd,
             )
         )

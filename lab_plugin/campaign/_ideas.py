@@ -87,6 +87,20 @@ class IdeaDesk:
         )
         return self._open(idea)
 
+    def narrowed(self, idea: Idea, tree: str) -> Idea:
+        """An idea of several points as the one that goes on to the next tier.
+
+        Args:
+            idea: The idea.
+            tree: Of that point.
+        """
+        best = next(index for index, point in enumerate(idea.points) if point.tree == tree)
+        commit = idea.commit
+        if best:
+            commit = self._lab.repository.commit(tree, [idea.parent], idea.message(self._lab.name))
+        known = {"points": (idea.points[best],), "commit": commit, "opened": idea.opened or idea.commit}
+        return idea.model_copy(update=known)
+
     def rerun(self, number: int, campaign: int, earlier: VerdictRecord, max_repeats: int) -> Idea:
         """Open an idea that goes on with the comparison of an earlier one.
 

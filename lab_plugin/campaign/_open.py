@@ -10,7 +10,8 @@ from typing import Literal
 
 from lab_plugin import events
 from lab_plugin.budget import Budget
-from lab_plugin.campaign._campaign import Campaign, Plan
+from lab_plugin.campaign._campaign import Campaign
+from lab_plugin.campaign._plan import Plan
 from lab_plugin.errors import LabError, RepositoryError
 from lab_plugin.feedback import Feedback
 from lab_plugin.lab import Lab
@@ -20,6 +21,7 @@ from lab_plugin.repository import HEARTBEAT_SECONDS, Lease
 from lab_plugin.sandbox import Sandbox, warning
 from lab_plugin.scratch import short_parent, sweep_scratch
 from lab_plugin.slots import open_slots
+from lab_plugin.tier_sandboxes import tier_sandboxes
 from lab_plugin.timestamps import utc_now
 
 _TOLD_SECONDS = 1.0
@@ -69,7 +71,10 @@ async def open_campaign(lab: Lab, plan: Plan) -> AsyncIterator[Campaign]:
         before = lab.ledger.state().campaign
         view = _begin(lab, plan, lease)
         resumed = before is not None and before.number == view.number
-        campaign = Campaign(lab, view, resumed, sandbox, lease, _proposer(lab, sandbox, view), slots)
+        sandboxes = await stack.enter_async_context(tier_sandboxes(lab, sandbox))
+        campaign = Campaign(
+            lab, view, resumed, {**sandboxes, "": sandbox}, lease, _proposer(lab, sandbox, view), slots
+        )
         if plan.rerun:
             campaign.rerun(plan.rerun)
         stack.enter_context(_registered(campaign))
@@ -212,7 +217,7 @@ def _announce(campaign: Campaign, sandbox: Sandbox) -> None:
             campaign=campaign.number,
             resumed=campaign.resumed,
             iterations=view.spent.iterations,
-            total=campaign.budget.iterations,
+            total=campaign.spending.budget.iterations,
             champion=champion.value,
             sandbox=sandbox.kind,
             warning="; ".join(filter(None, (warning(sandbox.kind), *campaign.set_aside))),
@@ -223,13 +228,13 @@ def _announce(campaign: Campaign, sandbox: Sandbox) -> None:
 def _end(campaign: Campaign, lease: Lease) -> None:
     view = campaign.view
     if campaign.finished:
-        _append(campaign.lab, lease, _record(view, "closed", campaign.stop_reason, campaign.seconds))
-    elif campaign.seconds - view.spent.seconds >= _TOLD_SECONDS:
+        _append(campaign.lab, lease, _record(view, "closed", campaign.stop_reason, campaign.spending.seconds))
+    elif campaign.spending.seconds - view.spent.seconds >= _TOLD_SECONDS:
         # No verdict tells of the time since the last one; a budget of hours must not forget it.
         reason = campaign.stop_reason or "stopped"
         # What stopped the campaign (a lost lease, a full disk) may refuse this too, and is told already.
         with suppress(RepositoryError):
-            _append(campaign.lab, lease, _record(view, "revised", reason, campaign.seconds))
+            _append(campaign.lab, lease, _record(view, "revised", reason, campaign.spending.seconds))
     events.publish(
         events.CampaignEnded(campaign.number, campaign.stop_reason or "stopped", campaign.finished)
     )

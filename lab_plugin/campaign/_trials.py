@@ -9,30 +9,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from lab_plugin.campaign._answers import Answer, find_answer
 from lab_plugin.campaign._ideas import trial_params
 from lab_plugin.comparison import RunRepeat
-from lab_plugin.config import USAGE_METRICS
 from lab_plugin.epoch import snapshot_of
 from lab_plugin.idea import Idea, PlannedPoint
 from lab_plugin.lab import Lab
-from lab_plugin.ledger import State
 from lab_plugin.repository import WorkspacePool
 from lab_plugin.sandbox import Execution, Sandbox
 from lab_plugin.scorer import Score, Trial, TrialRunner
 from lab_plugin.scratch import scratch
-
-
-@dataclass(frozen=True)
-class Answer:
-    """A score that the ledger has already, for a tree that was scored before.
-
-    Attributes:
-        number: The idea that was scored; 0 for the commit that the lock scored.
-        score: What came of it, with no seconds.
-    """
-
-    number: int
-    score: Score
 
 
 @dataclass(frozen=True)
@@ -41,11 +27,13 @@ class PointRun:
 
     Attributes:
         trial: Folder, parameters and seed.
+        tree: What ran.
         execution: What the candidate did; None when answered.
         answer: Set when the point need not run.
     """
 
     trial: Trial
+    tree: str
     execution: Execution | None = None
     answer: Answer | None = None
 
@@ -78,7 +66,7 @@ class TrialDesk:
         """
         if idea.fault is not None:
             return ()
-        shutil.rmtree(self.folder_of(idea.number), ignore_errors=True)
+        shutil.rmtree(self._here(idea.number), ignore_errors=True)
         runs: dict[str, PointRun] = {}
         for index, point in enumerate(idea.points):
             if point.tree not in runs:
@@ -106,6 +94,19 @@ class TrialDesk:
             done[name] = score
         return tuple(scores)
 
+    def answered(
+        self, runs: tuple[PointRun, ...], scores: tuple[Score, ...]
+    ) -> tuple[tuple[PointRun, ...], tuple[Score, ...]]:
+        """Runs and scores as they would be, had they begun now: some the ledger answers for by now."""
+        told = {run.trial.name: self._answer(run.tree) for run in runs if run.answer is None}
+        now = [
+            (replace(run, execution=None, answer=answer), answer.score)
+            if (answer := told.get(run.trial.name)) is not None
+            else (run, score)
+            for run, score in zip(runs, scores, strict=True)
+        ]
+        return tuple(run for run, _ in now), tuple(score for _, score in now)
+
     async def repeat(self, number: int, tree: str, params: Mapping[str, Any] | None, seed: int) -> Score:
         """Run and score a tree on a further seed; nothing but the score is kept.
 
@@ -130,6 +131,7 @@ class TrialDesk:
                     folder=folder,
                     params=trial_params(self._lab, point),
                     seed=seed,
+                    tier=self._lab.config.tier,
                 )
                 return await self._runner.evaluate(trial, await self._runner.execute(trial))
         finally:
@@ -138,26 +140,34 @@ class TrialDesk:
     async def _execute(self, idea: Idea, index: int) -> PointRun:
         point = idea.points[index]
         trial = self._trial(idea, index, Path())
-        answer = find_answer(self._lab, self._lab.ledger.state(), point.tree)
+        answer = self._answer(point.tree)
         if answer is not None:
-            return PointRun(trial, answer=answer)
+            return PointRun(trial, point.tree, answer=answer)
         trial.folder.mkdir(parents=True)
         workspace = await asyncio.to_thread(self._pool.acquire, point.tree)
         try:
             trial = self._trial(idea, index, workspace.path)
-            return PointRun(trial, execution=await self._runner.execute(trial))
+            return PointRun(trial, point.tree, execution=await self._runner.execute(trial))
         finally:
             self._pool.release(workspace, tainted=not self._runner.contained)
+
+    def _here(self, number: int) -> Path:
+        """Where what comes of an idea at this tier lies."""
+        return self.folder_of(number) / self._lab.config.tier
 
     def _trial(self, idea: Idea, index: int, workspace: Path) -> Trial:
         return Trial(
             name=f"{self._lab.name}-{idea.number:04d}-{index}",
             idea=f"{idea.number:04d}",
             workspace=workspace,
-            folder=self.folder_of(idea.number) / str(index),
+            folder=self._here(idea.number) / str(index),
             params=trial_params(self._lab, idea.points[index]),
             seed=self._lab.config.decision.seed,
+            tier=self._lab.config.tier,
         )
+
+    def _answer(self, tree: str) -> Answer | None:
+        return find_answer(self._lab, self._lab.ledger.state(), tree)
 
 
 def one_repeat(lab: Lab, sandbox: Sandbox) -> RunRepeat:
@@ -170,28 +180,3 @@ def one_repeat(lab: Lab, sandbox: Sandbox) -> RunRepeat:
     record, lock = lab.require_lock()
     runner = lab.runner_of(sandbox, snapshot_of(lab, record), lock.terms.files).with_tests(record.tests)
     return TrialDesk(lab, runner, lab.pool, lab.folder / "trials").repeat
-
-
-def find_answer(lab: Lab, state: State, tree: str) -> Answer | None:
-    """What the ledger says of a tree in this epoch.
-
-    Returns:
-        None when it was never scored, or must be scored anew: since the machine has changed, or because the
-        host measures the metric, which hangs on the moment.
-    """
-    lock = state.lock
-    if lab.config.scorer.metric in USAGE_METRICS:
-        return None
-    if lock is not None and not state.moved and lab.repository.tree_of(lock.commit) == tree:
-        return Answer(0, Score(status="scored", value=lock.value, metrics=lock.metrics))
-    record = state.find_tree(tree)
-    if record is None:
-        return None
-    point = next((point for point in record.points if point.tree == tree), None)
-    if point is not None:
-        score = Score(status=point.status, reason=point.reason, value=point.value, metrics=point.metrics)
-        return Answer(record.number, score)
-    status = "scored" if record.value is not None else record.verdict
-    assert status in ("scored", "crashed", "rejected")
-    score = Score(status=status, reason=record.reason, value=record.value, metrics=record.metrics)
-    return Answer(record.number, score)

@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from lab_plugin.campaign._keeping import KeepDesk
+from lab_plugin.campaign._ruling import (
+    REASON,
+    Ruling,
+    best_of,
+    failure_word,
+    origin_of,
+    points_of,
+    ruled,
+)
 from lab_plugin.campaign._trials import PointRun
-from lab_plugin.comparison import WORDS, ComparisonDesk, OpenComparison, Outlook
+from lab_plugin.comparison import ComparisonDesk, OpenComparison
 from lab_plugin.details import store_score
 from lab_plugin.errors import RefConflict, RepositoryError
 from lab_plugin.evidence import EvidenceDesk
 from lab_plugin.idea import Idea
 from lab_plugin.lab import Lab
-from lab_plugin.ledger import Champion, Comparison, Goal, Point, VerdictRecord, Word
+from lab_plugin.ledger import Champion, TierRecord, VerdictRecord
 from lab_plugin.repository import Lease, RefChange
 from lab_plugin.scorer import Score
 from lab_plugin.timestamps import utc_now
 
 _TRIES = 5
-_REASON = 2_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,25 +37,14 @@ class Clock:
     """Times that a verdict carries, in seconds.
 
     Attributes:
-        iteration: From the start of the proposal to the verdict.
+        iteration: From the start of the proposal to the verdict, without programs of tiers before the last.
         campaign: Active time of the campaign.
+        tier: Where the idea is decided.
     """
 
     iteration: float
     campaign: float
-
-
-@dataclass(frozen=True)
-class _Ruling:
-    """The part of a record that the decision makes."""
-
-    verdict: Word
-    reason: str
-    value: float | None = None
-    metrics: dict[str, float] = field(default_factory=dict)
-    champion_value: float | None = None
-    difference: float | None = None
-    comparison: Comparison | None = None
+    tier: str
 
 
 class VerdictDesk:
@@ -100,12 +95,15 @@ class VerdictDesk:
         """
         best = best_of(scores, self._lab.config.scorer.goal)
         trial = _trial_of(runs, best)
-        details = await asyncio.to_thread(self._details, runs[best : best + 1], scores[best : best + 1])
+        details = ""
+        if runs and scores:
+            details = await asyncio.to_thread(self.details_of, runs[best], scores[best])
         async with self._one_at_a_time:
             for _ in range(_TRIES):
                 if self._comparisons.unclear(idea.number):
                     return None
-                record = self._record(idea, runs, scores, clock, flow_run)
+                ruling = self._rule_on(idea, runs, scores, best, self._comparisons.get(idea.number))
+                record = self._record(idea, ruling, runs, scores, clock, flow_run)
                 record = record.model_copy(update={"details": details})
                 if runs:
                     record = await self._keeping.review(record, self._champion(), runs[best])
@@ -116,8 +114,66 @@ class VerdictDesk:
                 else:
                     self._comparisons.settle(record)
                     return record, report
+            raise _moving(idea)
+
+    async def close(
+        self, idea: Idea, ruling: Ruling, clock: Clock, flow_run: str = "", trial: Path | None = None
+    ) -> tuple[VerdictRecord, str]:
+        """Write the verdict of an idea that is not compared with anything.
+
+        Args:
+            idea: The idea.
+            ruling: Its verdict; never `kept`.
+            clock: Times.
+            flow_run: Of its iteration.
+            trial: Folder of the trial that it shows, if there was one.
+
+        Returns:
+            The verdict, and its report as markdown.
+
+        Raises:
+            RepositoryError: The lease was lost, or git refuses.
+        """
+        async with self._one_at_a_time:
+            for _ in range(_TRIES):
+                record = self._record(idea, ruling, (), (), clock, flow_run)
+                try:
+                    report = await asyncio.to_thread(self._write, idea, record, trial)
+                except RefConflict:
+                    self._lease.require()
+                else:
+                    self._comparisons.settle(record)
+                    return record, report
+            raise _moving(idea)
+
+    async def screen(self, record: TierRecord, details: str = "") -> None:
+        """Write the result of an idea at a tier before the last.
+
+        Args:
+            record: The result.
+            details: Tree of what its scoring said; "" for nothing.
+
+        Raises:
+            RepositoryError: The lease was lost, or git refuses.
+        """
+        record = record.model_copy(update={"details": details})
+        async with self._one_at_a_time:
+            for _ in range(_TRIES):
+                try:
+                    await asyncio.to_thread(
+                        self._lab.ledger.append,
+                        record,
+                        candidate=record.commit,
+                        tree=details or None,
+                        changes=[self._lease.fence()],
+                    )
+                except RefConflict:
+                    self._lease.require()
+                    self._lab.ledger.state()
+                else:
+                    return
             raise RepositoryError(
-                f"The verdict of idea {idea.number} could not be written: its refs keep moving.",
+                f"The result of idea {record.number} could not be written: its refs keep moving.",
                 "Look who else writes to this repository, then run `lab run` again; the idea is kept open.",
             )
 
@@ -128,7 +184,7 @@ class VerdictDesk:
         changes = [
             self._lease.fence(),
             RefChange(f"refs/heads/{record.branch}", record.commit, ""),
-            RefChange(lab.open_prefix + idea.name, None, idea.commit),
+            RefChange(lab.open_prefix + idea.name, None, idea.opened or idea.commit),
             *self._keeping.settle(idea.number),
         ]
         if record.verdict == "kept":
@@ -139,22 +195,28 @@ class VerdictDesk:
         self._keeping.forget(idea.number)
         return report
 
-    def _details(self, runs: Sequence[PointRun], scores: Sequence[Score]) -> str:
-        """Store what was said of the point that decides; nothing where the ledger answered for it."""
-        for run, score in zip(runs, scores, strict=True):
-            if run.execution is not None:
-                return store_score(self._lab, score, run.execution)
-        return ""
+    def details_of(self, run: PointRun, score: Score) -> str:
+        """Store what was said of a point, as a tree; "" where the ledger answered for it."""
+        return "" if run.execution is None else store_score(self._lab, score, run.execution)
 
     def _record(
-        self, idea: Idea, runs: Sequence[PointRun], scores: Sequence[Score], clock: Clock, flow_run: str
+        self,
+        idea: Idea,
+        ruling: Ruling,
+        runs: Sequence[PointRun],
+        scores: Sequence[Score],
+        clock: Clock,
+        flow_run: str,
     ) -> VerdictRecord:
         best = best_of(scores, self._lab.config.scorer.goal)
         one = self._comparisons.get(idea.number)
-        ruling = self._rule_on(idea, runs, scores, best, one)
         point = idea.points[best]
-        seconds = sum(score.seconds for score in scores) + (one.seconds if one is not None else 0.0)
-        first = scores[0] if scores else Score(status="rejected")
+        here = sum(score.seconds for score in scores) + (one.seconds if one is not None else 0.0)
+        passed = self._results_of(idea)
+        last = passed[-1] if passed else None
+        sandbox, guarantees = (last.sandbox, last.guarantees) if last else ("", ())
+        if scores:
+            sandbox, guarantees = scores[0].sandbox, scores[0].guarantees
         answered = [run.answer.number for run in runs if run.answer is not None]
         return VerdictRecord(
             at=utc_now(),
@@ -168,22 +230,25 @@ class VerdictDesk:
             hypothesis=idea.hypothesis,
             commit=self._commit(idea, best),
             tree=point.tree,
+            tier=clock.tier,
+            tiers={result.tier: result.value for result in passed},
             parents=(idea.parent,),
             verdict=ruling.verdict,
-            reason=ruling.reason[:_REASON],
+            reason=ruling.reason[:REASON],
             value=ruling.value,
             metrics=ruling.metrics,
             champion_value=ruling.champion_value,
             difference=ruling.difference,
             params=point.params,
-            points=_points(idea, scores) if len(idea.points) > 1 else (),
+            points=points_of(idea, scores) if len(idea.points) > 1 and scores else (),
+            details=last.details if last is not None and not scores else "",
             duplicate_of=answered[0] if len(answered) == len(idea.points) else None,
             seed=self._lab.config.decision.seed,
             digest=self._digest,
-            sandbox=first.sandbox,
-            guarantees=first.guarantees,
-            seconds=seconds,
-            orchestration_seconds=max(0.0, clock.iteration - seconds),
+            sandbox=sandbox,
+            guarantees=guarantees,
+            seconds=here + sum(result.seconds for result in passed),
+            orchestration_seconds=max(0.0, clock.iteration - here),
             campaign_seconds=clock.campaign,
             usd=idea.usd,
             flow_run=flow_run,
@@ -199,20 +264,20 @@ class VerdictDesk:
         scores: Sequence[Score],
         best: int,
         one: OpenComparison | None,
-    ) -> _Ruling:
+    ) -> Ruling:
         if idea.fault is not None:
-            return _Ruling(verdict=idea.fault.verdict, reason=idea.fault.reason)
+            return Ruling(verdict=idea.fault.verdict, reason=idea.fault.reason)
         score, answer = scores[best], runs[best].answer
-        origin = _origin(idea, answer.number) if answer is not None else ""
+        origin = origin_of(idea, answer.number) if answer is not None else ""
         if one is None:
-            return _Ruling(verdict=_failure(score), reason=origin + score.reason)
+            return Ruling(verdict=failure_word(score), reason=origin + score.reason)
         if one.failure is not None and not one.champion_failed:
-            return _Ruling(verdict=_failure(one.failure), reason=origin + one.failure.reason)
+            return Ruling(verdict=failure_word(one.failure), reason=origin + one.failure.reason)
         picked = f"best of {len(idea.points)} points is " if len(idea.points) > 1 else ""
         if one.champion_failed:
             metrics = dict(score.metrics)
-            return _Ruling("inconclusive", origin + one.champion_failed, score.value, metrics)
-        ruling = _ruled(self._comparisons.outlook(idea.number), score, origin + picked, self._metric)
+            return Ruling("inconclusive", origin + one.champion_failed, score.value, metrics)
+        ruling = ruled(self._comparisons.outlook(idea.number), score, origin + picked, self._metric)
         # Of the first run that counts: it is taken anew where the machine has changed since.
         first = one.scores.get(self._lab.config.decision.seed, {})
         return replace(ruling, metrics={**ruling.metrics, **first})
@@ -220,6 +285,12 @@ class VerdictDesk:
     @property
     def _metric(self) -> str:
         return self._lab.config.scorer.metric
+
+    def _results_of(self, idea: Idea) -> list[TierRecord]:
+        """Its results at the tiers before the last."""
+        state = self._lab.ledger.state()
+        found = (state.result(idea.number, tier.name) for tier in self._lab.config.screening)
+        return [result for result in found if result is not None]
 
     def _commit(self, idea: Idea, best: int) -> str:
         if best == 0:
@@ -234,66 +305,14 @@ class VerdictDesk:
         return champion
 
 
-def best_of(scores: Sequence[Score], goal: Goal) -> int:
-    """Index of the best score; the first of equal ones, and 0 where none has a value."""
-    sign = 1 if goal == "maximize" else -1
-    values = [(sign * score.value, -index) for index, score in enumerate(scores) if score.value is not None]
-    return -max(values)[1] if values else 0
-
-
-def _ruled(outlook: Outlook, score: Score, before: str, metric: str) -> _Ruling:
-    """What the rule's answer makes of an idea.
-
-    Args:
-        outlook: Settled.
-        score: The first of the point that decides.
-        before: What begins the reason.
-        metric: The lab's.
-    """
-    decision, evidence = outlook.decision, outlook.evidence
-    assert decision is not None and evidence is not None
-    pairs = evidence.metrics[metric]
-    tested = decision.statement.evidence is not None or decision.statement.repeats > 1
-    difference = pairs.value - pairs.reference
-    return _Ruling(
-        verdict=WORDS[decision.state],
-        reason=before + (decision.sentence if tested else decision.reason),
-        value=pairs.value,
-        metrics=dict(score.metrics),
-        champion_value=pairs.reference,
-        difference=difference if math.isfinite(difference) else None,
-        comparison=outlook.record,
-    )
-
-
-def _origin(idea: Idea, twin: int) -> str:
-    """Where the scores of an idea come from that the ledger answered for."""
-    if idea.continues:
-        return f"rerun of idea {idea.continues}; "
-    return f"duplicate of {f'idea {twin}' if twin else 'the baseline'}, not run again; "
-
-
 def _trial_of(runs: Sequence[PointRun], best: int) -> Path | None:
     """Folder of the trial that a verdict shows: its best point's, else the first that ran, if any."""
     ran = [run for run in (*runs[best : best + 1], *runs) if run.execution is not None]
     return ran[0].trial.folder if ran else None
 
 
-def _failure(score: Score) -> Word:
-    return "crashed" if score.status == "crashed" else "rejected"
-
-
-def _points(idea: Idea, scores: Sequence[Score]) -> tuple[Point, ...]:
-    points: list[Point] = []
-    for planned, score in zip(idea.points, scores, strict=True):
-        fields: dict[str, Any] = {"tree": planned.tree, "params": planned.params, "status": score.status}
-        points.append(
-            Point(
-                **fields,
-                value=score.value,
-                reason=score.reason[:_REASON],
-                seconds=score.seconds,
-                metrics=dict(score.metrics),
-            )
-        )
-    return tuple(points)
+def _moving(idea: Idea) -> RepositoryError:
+    return RepositoryError(
+        f"The verdict of idea {idea.number} could not be written: its refs keep moving.",
+        "Look who else writes to this repository, then run `lab run` again; the idea is kept open.",
+    )

@@ -3,8 +3,8 @@
 from lab_plugin.comparison._desk import ComparisonDesk
 from lab_plugin.comparison._history import History, by_seed
 from lab_plugin.comparison._open import OpenComparison, Outlook
-from lab_plugin.comparison._record import WORDS, decide_again, evidence_of
-from lab_plugin.comparison._repeats import RunRepeat
+from lab_plugin.comparison._record import WORDS, comparison_record, decide_again, evidence_of
+from lab_plugin.comparison._repeats import Repeats, RunRepeat
 from lab_plugin.comparison._rules import (
     as_itself,
     margin_of,
@@ -14,6 +14,7 @@ from lab_plugin.comparison._rules import (
     tries_of,
 )
 from lab_plugin.comparison._samples import pair_samples, samples_of
+from lab_plugin.comparison._store import RepeatStore
 
 __all__ = [
     "WORDS",
@@ -21,9 +22,12 @@ __all__ = [
     "History",
     "OpenComparison",
     "Outlook",
+    "RepeatStore",
+    "Repeats",
     "RunRepeat",
     "as_itself",
     "by_seed",
+    "comparison_record",
     "decide_again",
     "evidence_of",
     "margin_of",

@@ -18,12 +18,19 @@ class Strategy(Table):
         name: A proposer's name.
         batch: Points per idea.
         seed: Makes the proposer reproducible.
+        order: `asynchronous`: each result counts the moment it is there. `deterministic`: results count in
+            the order in which the ideas were made, and a proposer knows the same of them however many run
+            at a time; the same seed then gives the same ideas and verdicts.
+        window: Ideas that are made before the result of the first of them counts, under `deterministic`; at
+            least as many as are to run at a time.
         settings: All further keys, as written; the proposer checks them.
     """
 
     name: Text
     batch: Annotated[int, Field(ge=1, le=10_000)] = 1
     seed: Seed = 0
+    order: Literal["asynchronous", "deterministic"] = "asynchronous"
+    window: Annotated[int, Field(ge=1, le=1_000)] = 4
     settings: dict[str, object] = Field(default_factory=dict)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Container, Iterator
 
 from lab_plugin.ledger._codec import subject, time_of
 from lab_plugin.ledger._fault import Fault
-from lab_plugin.ledger._records import CampaignRecord, LockRecord, Record, VerdictRecord
+from lab_plugin.ledger._records import CampaignRecord, LockRecord, Record, TierRecord, VerdictRecord
 from lab_plugin.ledger._rules import proposal_faults
 from lab_plugin.repository import EMPTY_TREE, IDENTITY, RawCommit
 
@@ -58,7 +58,7 @@ def candidate_faults(record: VerdictRecord, candidate: RawCommit, known: Contain
 def _tree(record: Record) -> str:
     if isinstance(record, LockRecord):
         return record.tree
-    if isinstance(record, VerdictRecord) and record.details:
+    if isinstance(record, VerdictRecord | TierRecord) and record.details:
         return record.details
     return EMPTY_TREE
 

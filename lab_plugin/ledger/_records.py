@@ -294,6 +294,8 @@ class TierRecord(_Record):
     """What the decision rule says, at a tier that promotes by it."""
     comparison: Comparison | None = None
     """What it says that by."""
+    details: str = ""
+    """The ledger commit's tree: per-sample scores and what was said; "" for the empty tree."""
     duplicate_of: int | None = None
     """The idea whose result this is, which had the same tree."""
     digest: str

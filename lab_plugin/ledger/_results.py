@@ -12,7 +12,7 @@ class _Log:
 
     def __init__(self) -> None:
         self.items: list[TierRecord] = []
-        self.at: dict[tuple[int, str], int] = {}
+        self.at: dict[tuple[int, int, str], int] = {}
         self.trees: dict[tuple[int, str, str], int] = {}
 
 
@@ -29,9 +29,9 @@ class Results:
     def __iter__(self) -> Iterator[TierRecord]:
         return iter(self._log.items[: self._length])
 
-    def get(self, number: int, tier: str) -> TierRecord | None:
-        """The result of an idea at a tier."""
-        return self._item(self._log.at.get((number, tier)))
+    def get(self, epoch: int, number: int, tier: str) -> TierRecord | None:
+        """The result of an idea at a tier in an epoch of the lock."""
+        return self._item(self._log.at.get((epoch, number, tier)))
 
     def find_tree(self, epoch: int, tier: str, tree: str, after: int = 0) -> TierRecord | None:
         """The newest result of a tree at a tier.
@@ -46,8 +46,8 @@ class Results:
         return found if found is not None and found.sequence > after else None
 
     def with_result(self, record: TierRecord) -> Results:
-        """These and one more; a second one of an idea at a tier changes nothing."""
-        if self.get(record.number, record.tier) is not None:
+        """These and one more; a second one of an idea at a tier in an epoch changes nothing."""
+        if self.get(record.epoch, record.number, record.tier) is not None:
             return self
         log = self._log
         if len(log.items) != self._length:
@@ -66,5 +66,5 @@ class Results:
 def _append(log: _Log, record: TierRecord) -> None:
     position = len(log.items)
     log.items.append(record)
-    log.at[record.number, record.tier] = position
+    log.at[record.epoch, record.number, record.tier] = position
     log.trees[record.epoch, record.tier, record.tree] = position

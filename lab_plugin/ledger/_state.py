@@ -162,6 +162,10 @@ class State:
         """
         return None if self.lock is None else self.ideas.find_tree(self.lock.epoch, tree, self.moved)
 
+    def result(self, number: int, tier: str) -> TierRecord | None:
+        """The result of an idea at a tier before the last, in the current epoch."""
+        return None if self.lock is None else self.results.get(self.lock.epoch, number, tier)
+
     def with_record(self, record: Record) -> State:
         """The state after one more record. A second verdict of one number changes nothing."""
         match record:

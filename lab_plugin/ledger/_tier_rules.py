@@ -18,7 +18,7 @@ def tier_faults(state: State, record: TierRecord) -> Iterator[Fault]:
         yield Fault("the number of an idea is 1 or more", "", str(number))
     if number in state.ideas:
         yield Fault(f"{told} has a result after its verdict")
-    if state.results.get(number, record.tier) is not None:
+    if state.results.get(record.epoch, number, record.tier) is not None:
         yield Fault(f"{told} has a second result")
     scorer = (lock.epoch, lock.digest) if lock else None
     if scorer != (record.epoch, record.digest):
@@ -38,7 +38,7 @@ def tier_faults(state: State, record: TierRecord) -> Iterator[Fault]:
 def passage_faults(state: State, record: VerdictRecord) -> Iterator[Fault]:
     """Check that a verdict tells of the tiers that its idea has results of, and of no others."""
     names = state.lock.tiers if state.lock is not None else ()
-    found = {name: result.value for name in names if (result := state.results.get(record.number, name))}
+    found = {name: result.value for name in names if (result := state.result(record.number, name))}
     if record.tiers != found:
         what = f"the values of idea {record.number} at its tiers are not those of its results"
         yield Fault(what, repr(found), repr(record.tiers))

@@ -45,10 +45,11 @@ class Rung:
             The ideas that go on now, best first; they need not contain this one.
 
         Raises:
-            ValueError: A second result of an idea, a value that is not finite, a result after `finish`, or
-                no word on whether the decision rule kept it.
+            ValueError: A second result of an idea, a value that is not finite, or no word on whether the
+                decision rule kept it.
         """
         self._check(number, value, passed)
+        self._finished = False
         self._values[number] = value
         self._fates[number] = "waiting"
         match self._rule:
@@ -70,7 +71,7 @@ class Rung:
                 return self._settle(number, bool(passed), f"the decision rule {kept} it")
 
     def finish(self) -> tuple[int, ...]:
-        """No more results will come; a second call does nothing.
+        """No more results are under way; a second call does nothing. What comes later still counts.
 
         Of a cohort that stayed incomplete the same share goes on as of a full one, rounded down, and at
         least the best one where nothing went on before (`TopK.places`). Of the whole campaign the best k go
@@ -136,8 +137,6 @@ class Rung:
                 raise AssertionError("this rule lets nobody wait")
 
     def _check(self, number: int, value: float, passed: bool | None) -> None:
-        if self._finished:
-            raise ValueError(f"a result of idea {number} comes after the last")
         if number in self._values:
             raise ValueError(f"idea {number} has a result at this tier already")
         if not math.isfinite(value):

@@ -51,6 +51,7 @@ class Entry:
         priority: The highest goes first.
         after: Idea -> what must have come of it before this one starts.
         held: Somebody holds it back.
+        started: It was taken once, and counts as under way until its verdict.
     """
 
     number: int
@@ -59,6 +60,7 @@ class Entry:
     priority: int = 0
     after: Mapping[int, Condition] = field(default_factory=dict)
     held: bool = False
+    started: bool = False
 
 
 class Schedule:
@@ -77,6 +79,7 @@ class Schedule:
         self._entries: dict[int, Entry] = {}
         self._ready: set[int] = set()
         self._under_way: set[int] = set()
+        self._started: set[int] = set()
         self._words: dict[int, str] = {}
 
     def __len__(self) -> int:
@@ -93,6 +96,11 @@ class Schedule:
     def busy(self) -> bool:
         """Whether an idea is in a slot."""
         return bool(self._under_way)
+
+    @property
+    def in_flight(self) -> frozenset[int]:
+        """Ideas that were started and have no verdict yet."""
+        return frozenset(self._started)
 
     @property
     def room(self) -> bool:
@@ -114,6 +122,8 @@ class Schedule:
         priority: int = 0,
         after: Mapping[int, Condition] | None = None,
         held: bool = False,
+        started: bool = False,
+        tier: int = 0,
     ) -> None:
         """Take in an idea that may start; one that is known already stays as it is.
 
@@ -122,18 +132,25 @@ class Schedule:
             priority: The highest goes first; 0 for what a proposer makes.
             after: Idea -> what must have come of it before this one starts.
             held: Somebody holds it back.
+            started: It counts as started.
+            tier: Index of the tier at which it starts.
         """
         if number in self._entries:
             return
-        self._put(Entry(number, priority=priority, after=dict(after or {}), held=held))
+        self._put(Entry(number, tier, "ready", priority, dict(after or {}), held, started))
         self._line_up()
 
-    def take(self) -> Visit | None:
-        """Give out who is next; None when nobody can start now."""
-        entry = min(self._startable(), key=self._rank, default=None)
+    def take(self, *, fresh: bool = True) -> Visit | None:
+        """Give out who is next; None when nobody can start now.
+
+        Args:
+            fresh: Whether ideas may be taken that were not started yet.
+        """
+        may = (entry for entry in self._startable() if fresh or entry.started)
+        entry = min(may, key=self._rank, default=None)
         if entry is None:
             return None
-        self._put(replace(entry, phase="under way"))
+        self._put(replace(entry, phase="under way", started=True))
         return Visit(entry.number, self._stages[entry.tier].name)
 
     def give_back(self, number: int) -> None:
@@ -184,17 +201,29 @@ class Schedule:
         if rung is not None:
             self._promote(rung.finish())
 
-    def waiting(self) -> list[tuple[int, str]]:
-        """Ideas that wait to be promoted, each with its standing."""
-        return [(number, rung.standing(number)) for rung in self._rungs for number in rung.waiting]
+    def waiting(self) -> list[int]:
+        """Ideas that wait to be promoted."""
+        return [number for rung in self._rungs for number in rung.waiting]
+
+    def standing(self, number: int, tier: str) -> str:
+        """Where an idea that has a result at a tier stands there."""
+        names = [stage.name for stage in self._stages]
+        return self._rungs[names.index(tier)].standing(number)
+
+    def withdraw(self, number: int) -> None:
+        """An idea came to nothing before it was made."""
+        self._entries.pop(number, None)
+        for numbers in (self._ready, self._under_way, self._started):
+            numbers.discard(number)
+        self._leave_line(number)
 
     def decided(self, number: int, word: str) -> None:
         """An idea has its verdict."""
         self._words[number] = word
         self._leave_line(number)
         if self._entries.pop(number, None) is not None:
-            self._ready.discard(number)
-            self._under_way.discard(number)
+            for numbers in (self._ready, self._under_way, self._started):
+                numbers.discard(number)
             for rung in self._rungs:
                 rung.drop(number)
         self._line_up()
@@ -251,6 +280,8 @@ class Schedule:
         self._entries[entry.number] = entry
         for phase, numbers in (("ready", self._ready), ("under way", self._under_way)):
             (numbers.add if entry.phase == phase else numbers.discard)(entry.number)
+        if entry.started:
+            self._started.add(entry.number)
 
     def _rank(self, entry: Entry) -> tuple[int, ...]:
         if self._line is not None:

@@ -17,6 +17,9 @@ def open_slots(config: Config, jobs: int = 1) -> Slots:
     Raises:
         ConfigError: A program needs more cores or cards than there are.
     """
-    capacity = capacity_of(config, jobs)
-    require_room(config, capacity)
+    # Cards are looked for where a tier wants some.
+    wanting = max((tier.config for tier in config.tiers), key=lambda each: each.candidate.gpus)
+    capacity = capacity_of(wanting, jobs)
+    for tier in config.tiers:
+        require_room(tier.config, capacity)
     return Slots(capacity)

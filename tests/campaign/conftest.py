@@ -11,7 +11,7 @@ from lab_plugin.ledger import VerdictRecord
 from lab_plugin.locking import lock_lab
 from tests.conftest import git
 
-__all__ = ["Runner", "git", "iterate", "lock"]
+__all__ = ["Runner", "git", "iterate", "lock", "take"]
 
 Runner = Callable[..., Awaitable[list[VerdictRecord]]]
 
@@ -27,14 +27,28 @@ async def lock(folder: Path, reason: str = "", baseline: str = "") -> None:
 
 
 async def iterate(campaign: Campaign) -> AsyncIterator[VerdictRecord]:
-    while (number := campaign.next_number()) is not None:
+    while (number := await campaign.next()) is not None:
         try:
-            idea = await campaign.propose(number)
-            runs = await campaign.execute(idea)
-            scores = await campaign.evaluate(idea, runs)
-            yield await campaign.decide(idea, runs, scores)
+            await campaign.propose(number)
+            record = await take(campaign, number)
         except Interrupted:
             return
+        if record is not None:
+            yield record
+
+
+async def take(campaign: Campaign, number: int) -> VerdictRecord | None:
+    """Take an idea through its tiers, as far as it comes now."""
+    while True:
+        idea = campaign.idea(number)
+        runs = await campaign.execute(idea)
+        scores = await campaign.evaluate(idea, runs)
+        runs, scores = await campaign.in_turn(idea, runs, scores)
+        if campaign.tier_of(number).promote is None:
+            return await campaign.decide(idea, runs, scores)
+        found = await campaign.screen(idea, runs, scores)
+        if not found.goes_on:
+            return found.verdict
 
 
 @pytest.fixture

@@ -72,7 +72,7 @@ async def test_equal_points_of_a_batch_share_one_run(
             points = ({"x": 0.5, "y": 0.5}, {"x": 1.0, "y": 0.5}, {"x": 0.5, "y": 0.5})
             return Suggestion(title="twice", hypothesis="", points=points)
 
-        monkeypatch.setattr(campaign._proposer, "ask", ask)
+        monkeypatch.setattr(campaign._ideas._proposer, "ask", ask)
         (record,) = [record async for record in iterate(campaign)]
     first, second, third = record.points
     assert first.value == third.value != second.value
@@ -140,13 +140,13 @@ async def test_hostile_words_are_tamed_and_read_back(
     folder = make_lab()
     await lock(folder)
     async with open_campaign(Lab.open(folder), Plan({"iterations": 1})) as campaign:
-        honest = campaign._proposer.ask
+        honest = campaign._ideas._proposer.ask
 
         async def ask(request: object) -> Suggestion:
             points = (await honest(request)).points  # type: ignore[arg-type]
             return Suggestion(title=HOSTILE, hypothesis=HOSTILE * 1000, points=points)
 
-        monkeypatch.setattr(campaign._proposer, "ask", ask)
+        monkeypatch.setattr(campaign._ideas._proposer, "ask", ask)
         number = campaign.next_number()
         assert number is not None
         idea = await campaign.propose(number)
@@ -190,6 +190,6 @@ async def test_a_proposer_that_proposes_nothing_is_rejected(
         async def ask(request: object) -> Suggestion:
             return Suggestion(title="nothing", hypothesis="")
 
-        monkeypatch.setattr(campaign._proposer, "ask", ask)
+        monkeypatch.setattr(campaign._ideas._proposer, "ask", ask)
         (record,) = [record async for record in iterate(campaign)]
     assert (record.verdict, record.value) == ("rejected", None)

@@ -81,6 +81,13 @@ runs = len((world / "runs").read_text().splitlines())
 # What no seed holds: it is another number in every run.
 jitter = float(words.get("jitter", 0)) * noise("run %d" % runs)
 value = 10 + point["gain"] + shift + spread * noise("value") + jitter
+tier = os.environ["LAB_TIER"]
+value = float(words.get(tier, value))
+with (world / "tiers").open("a") as log:
+    log.write("%d %s %d\\n" % (int(idea), tier, seed))
+time.sleep(float(words.get("nap", 0)))
+if "crash-" + tier in words:
+    sys.exit("no luck at " + tier)
 card = dict(value=value, cost=100 + float(words.get("cost", 0)) + {cost!r} * noise("cost"), extra=float(seed))
 if "poor" in words:
     del card["cost"]
@@ -124,6 +131,7 @@ class Toy:
         spread: Standard deviation of the metric over seeds.
         cost: The same of the metric `cost`.
         decision: Lines of `[decision]`.
+        tiers: Tables `[tiers.NAME]`.
     """
 
     def __init__(
@@ -138,6 +146,7 @@ class Toy:
         metric: str = "value",
         goal: str = "maximize",
         edits: bool = False,
+        tiers: str = "",
     ) -> None:
         self.folder = folder / "repo"
         self.world = folder / "world"
@@ -153,6 +162,7 @@ class Toy:
             goal=goal,
             edits=str(edits).lower(),
         )
+        text += tiers
         (self.folder / "lab.toml").write_text(text)
         self.candidate = CANDIDATE.format(world=str(self.world), spread=spread, cost=cost)
         (self.folder / "candidate.py").write_text(self.candidate)
@@ -194,6 +204,11 @@ class Toy:
         """Seeds of all runs so far, or of one candidate's, in the order in which they began."""
         lines = [json.loads(line) for line in (self.world / "runs").read_text().splitlines()]
         return [seed for _, own, seed in lines if name in ("", own)]
+
+    def visits(self, tier: str) -> list[int]:
+        """Ideas in the order in which they ran at a tier; the baseline is left out."""
+        lines = [line.split() for line in (self.world / "tiers").read_text().splitlines()]
+        return [int(number) for number, at, _ in lines if at == tier and number != "0"]
 
     def names(self) -> set[str]:
         """All candidates that ran."""

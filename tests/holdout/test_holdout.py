@@ -186,13 +186,13 @@ async def test_nothing_sealed_is_told_or_left(sealed_lab: SealedLab, home: Path)
     await lock(folder)
     told = []
     async with open_campaign(Lab.open(folder), Plan({"iterations": 2})) as campaign:
-        original = campaign._proposer.tell
+        original = campaign._ideas._proposer.tell
 
         def tell(outcome: object) -> None:
             told.append(repr(outcome))
             original(outcome)  # type: ignore[arg-type]
 
-        campaign._proposer.tell = tell  # type: ignore[method-assign]
+        campaign._ideas._proposer.tell = tell  # type: ignore[method-assign]
         records = [record async for record in decide_all(campaign)]
     sealed = [record.holdout.value for record in records if record.holdout]
     assert len(sealed) == len(told) == 2

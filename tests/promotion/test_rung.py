@@ -96,13 +96,18 @@ def test_a_value_that_is_not_finite_is_refused_and_leaves_no_trace(value):
     assert rung.add(1, 3.0) == ()
 
 
-def test_a_second_result_and_a_late_one_are_refused():
+def test_a_second_result_is_refused():
     rung, _ = feed(Quantile(0.5), "maximize", [1.0])
     with pytest.raises(ValueError, match="already"):
         rung.add(0, 2.0)
-    rung.finish()
-    with pytest.raises(ValueError, match="after the last"):
-        rung.add(1, 2.0)
+
+
+def test_a_result_after_the_end_counts():
+    rung, _ = feed(TopK(1), "maximize", [1.0])
+    assert rung.finish() == (0,)
+    assert rung.add(1, 2.0) == ()
+    assert rung.waiting == (1,)
+    assert rung.finish() == (1,)
 
 
 def test_a_cancelled_idea_frees_its_place_in_its_cohort():

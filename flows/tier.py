@@ -1,0 +1,28 @@
+"""One tier of one idea."""
+
+from __future__ import annotations
+
+from prefect import flow
+from prefect.context import TagsContext
+from prefect.runtime import flow_run
+
+from lab_plugin.flows.stage import Outcome, stage
+
+
+def _name() -> str:
+    parameters = flow_run.get_parameters()
+    return f"{parameters['number']:04d} {parameters['name']}"
+
+
+@flow(name="tier", flow_run_name=_name, persist_result=False, validate_parameters=False)
+async def tier(lab: str, number: int, name: str, iteration_run: str) -> Outcome:
+    """Run and score an idea at one of its lab's tiers, and see whether it goes on.
+
+    Args:
+        lab: Folder of the lab on which this process runs a campaign.
+        number: The idea's number.
+        name: The tier's.
+        iteration_run: Id of the iteration's flow run.
+    """
+    with TagsContext(current_tags=set()):
+        return await stage(lab, number, iteration_run)
