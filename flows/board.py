@@ -27,6 +27,7 @@ from lab_plugin.events import ChampionConfirmed, Event, IdeaDecided
 from lab_plugin.gap import gap_table, gaps
 from lab_plugin.ledger import VerdictRecord
 from lab_plugin.report import idea_name, results_rows
+from lab_plugin.tier_report import tier_standings, tier_table
 
 _REFRESH_SECONDS = 5.0
 # Two hundred rows are a tenth of a second of the API's time.
@@ -105,7 +106,12 @@ class Board:
         self._queue.put_nowait(lambda client: client.update_flow_run(run, name=name))
         self._queue.put_nowait(lambda client: client.create_artifact(artifact))
 
+    def _tiers(self) -> None:
+        if standings := tier_standings(self._campaign.lab):
+            self._put("tiers", "markdown", tier_table(standings), "The tiers, and how well they agree")
+
     def _results(self) -> None:
+        self._tiers()
         rows = results_rows(self._campaign.newest(_TABLE_ROWS), self._campaign.lab.config.scorer.metric)
         if rows:
             shown = f" (the newest {_TABLE_ROWS} shown)" if len(rows) == _TABLE_ROWS else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import difflib
 import os
 from collections.abc import Mapping
 from functools import cached_property
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from lab_plugin import config as configuration
 from lab_plugin.config import LOCK_FILE, Config, is_scorer_file
-from lab_plugin.errors import LockError, RepositoryError
+from lab_plugin.errors import ConfigError, LockError, RepositoryError
 from lab_plugin.home import Home, identity
 from lab_plugin.ledger import Ledger, LockRecord
 from lab_plugin.redaction import Redactor
@@ -91,13 +92,21 @@ class Lab:
 
         Args:
             tier: Name of a tier.
+
+        Raises:
+            ConfigError: The lab has no such tier.
         """
         if tier == self.config.tier:
             return self
         if tier not in self._at:
+            configs = {one.name: one.config for one in self.config.tiers}
+            if tier not in configs:
+                near = difflib.get_close_matches(tier, configs, 1)
+                hint = f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(configs)}."
+                raise ConfigError(f"The lab {self.name} has no tier {tier!r}.", hint)
             _ = self.pool
             other = copy.copy(self)
-            other.config = next(one.config for one in self.config.tiers if one.name == tier)
+            other.config = configs[tier]
             other.__dict__.pop("image", None)
             other._image = self._image if other.place == self.place else None
             other._terms = TermsReader(other.config, self.home, self._hasher, lambda: other.image)

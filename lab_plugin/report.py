@@ -42,6 +42,7 @@ def iteration_report(record: VerdictRecord, metric: str, patch: str, chart: str 
         f"| difference | {_number(record.difference, sign=True)} |",
         f"| seconds | {record.seconds:.2f} (and {record.orchestration_seconds:.2f} around them) |",
         f"| sandbox | {record.sandbox or 'not run'} |",
+        *(f"| at the tier {name} | {_number(value)} |" for name, value in record.tiers.items()),
     ]
     lines += [
         f"| {_cell(name)} | {_number(value)} |" for name, value in record.metrics.items() if name != metric
@@ -70,6 +71,7 @@ def results_rows(records: Sequence[VerdictRecord], metric: str) -> list[dict[str
             "idea": f"{record.number:04d}",
             "title": _inline(record.title or record.slug)[:80],
             "verdict": record.verdict,
+            "tier": record.tier,
             metric: _number(record.value),
             "difference": _number(record.difference, sign=True),
             "repeats": str(len(record.comparison.seeds)) if record.comparison else "",

@@ -11,6 +11,7 @@ from lab_plugin.ledger import LockRecord, VerdictRecord
 from lab_plugin.mirroring import open_store
 from lab_plugin.repository import holder
 from lab_plugin.serving import ui_command
+from lab_plugin.tier_report import tier_standings
 from lab_plugin.tracking import leaderboard_url
 
 
@@ -23,6 +24,7 @@ def results_document(lab: Lab) -> dict[str, Any]:
         "metric": lab.config.scorer.metric,
         "epoch": state.lock.epoch if state.lock else None,
         "champion": _champion(lab),
+        "tiers": [standing.document() for standing in tier_standings(lab)],
         "ideas": [_idea(record) for record in state.ideas.values()],
     }
 
@@ -44,6 +46,7 @@ def status_document(lab: Lab) -> dict[str, Any]:
         "noise": None if state.lock is None else _noise(state.lock),
         "confirmation": None if state.confirmation is None else state.confirmation.model_dump(mode="json"),
         "holdout": _holdout(lab),
+        "tiers": [standing.document() for standing in tier_standings(lab)],
         "ideas": len(words),
         "verdicts": {word: words.count(word) for word in dict.fromkeys(sorted(words))},
         "campaign": None
@@ -83,6 +86,9 @@ def summary(lab: Lab) -> str:
     state = lab.ledger.state()
     if state.lock is not None:
         lines.append(f"           {noise_line(state.lock)}")
+    for standing in tier_standings(lab):
+        went = f"{standing.ideas} ideas, {standing.promoted} went on, {standing.seconds:.1f} s"
+        lines += [f"Tier       {standing.name}: {went}", f"           {standing.sentence}"]
     if state.confirmation is not None:
         sentence = confirmation_sentence(state.confirmation, metric, lab.config.scorer.goal)
         lines.append(f"Confirmed  idea {state.confirmation.champion}: {sentence}")
@@ -181,6 +187,7 @@ def _idea(record: VerdictRecord) -> dict[str, Any]:
         "parents": list(record.parents),
         "strategy": record.strategy,
         "tier": record.tier,
+        "tiers": dict(record.tiers),
         "verdict": record.verdict,
         "reason": record.reason,
         "value": record.value,

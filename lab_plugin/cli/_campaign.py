@@ -57,6 +57,7 @@ def status(lab: LabOption = None, as_json: JsonOption = False) -> None:
 def results(
     last: Annotated[int, typer.Option(min=0, help="Only the newest so many; 0 for all.")] = 0,
     best: Annotated[bool, typer.Option("--best", help="Sorted by the metric, best first.")] = False,
+    tier: Annotated[str, typer.Option(metavar="TIER", help="Only ideas that were decided there.")] = "",
     lab: LabOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -66,7 +67,9 @@ def results(
     with opened(lab) as this:
         document = results_document(this)
         sign = 1 if this.config.scorer.goal == "maximize" else -1
-    ideas = document["ideas"]
+        screening = [each.name for each in this.config.screening]
+        chosen = this.at(tier).config.tier if tier else ""
+    ideas = [idea for idea in document["ideas"] if chosen in ("", idea["tier"])]
     if best:
         ideas = sorted(
             ideas, key=lambda idea: (idea["value"] is None, -sign * (idea["value"] or 0), idea["number"])
@@ -75,11 +78,12 @@ def results(
     if as_json:
         print_json({**document, "ideas": ideas})
         return
-    header = ("idea", "verdict", document["metric"], "difference", "seconds", "title")
+    header = ("idea", "verdict", *screening, document["metric"], "difference", "seconds", "title")
     rows = [
         (
             f"{idea['number']:04d}",
             idea["verdict"],
+            *(number(idea["tiers"].get(name)) for name in screening),
             number(idea["value"]),
             number(idea["difference"]),
             f"{idea['seconds']:.2f}",

@@ -8,7 +8,8 @@ import pytest
 
 from lab_plugin.campaign import Plan, open_campaign
 from lab_plugin.lab import Lab
-from lab_plugin.ledger import TierRecord, VerdictRecord
+from lab_plugin.ledger import Ledger, Record, TierRecord, VerdictRecord
+from lab_plugin.promotion import Goal, Rung, Threshold
 from lab_plugin.verification import verify_ledger
 from tests.campaign.conftest import iterate, lock, take
 from tests.comparison.toy import Toy, batch, idea
@@ -230,6 +231,59 @@ async def test_the_order_of_results_does_not_hang_on_the_number_of_slots(
         told.append(_told(await parallel(toy, 12, jobs)))
     assert told[0] == told[1]
     assert {word for _, word, *_ in told[0]} >= {"kept", "reverted"}
+
+
+async def test_a_promotion_that_was_not_due_is_found_by_verify(
+    make_toy: Callable[..., Toy], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    toy = make_toy(decision=DECISION, tiers=tiers("{ quantile = 0.34 }"))
+    toy.plan(at("a", 5, 20), at("b", 3, 11), at("c", 2, 30))
+    await lock(toy.folder)
+    # A program that lets everybody through.
+    honest = Rung.__init__
+
+    def lax(rung: Rung, rule: object, goal: Goal) -> None:
+        honest(rung, Threshold(-100.0), goal)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Rung, "__init__", lax)
+        async with open_campaign(Lab.open(toy.folder), Plan({"iterations": 3})) as campaign:
+            assert [record.tier async for record in iterate(campaign)] == ["final"] * 3
+    lab = Lab.open(toy.folder)
+    told = "\n".join(verify_ledger(lab))
+    lab.close()
+    assert "idea 1 went on from the tier proxy, and was not due: rank 1 of 1, and none of so few" in told
+    assert "idea 2 went on" in told
+
+
+async def test_a_result_with_another_decision_is_found_by_verify(
+    make_toy: Callable[..., Toy], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    toy = make_toy(decision=DECISION, tiers=tiers('"decision"'))
+    toy.plan(at("a", 9, 20))
+    await lock(toy.folder)
+    honest = Rung.add
+
+    def add(rung: Rung, number: int, value: float, passed: bool | None = None) -> tuple[int, ...]:
+        return honest(rung, number, value, True)
+
+    append = Ledger.append
+
+    def forged(ledger: Ledger, record: Record, **rest: Any) -> Any:
+        if isinstance(record, TierRecord):
+            record = record.model_copy(update={"passed": True})
+        return append(ledger, record, **rest)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Rung, "add", add)
+        patched.setattr(Ledger, "append", forged)
+        async with open_campaign(Lab.open(toy.folder), Plan({"iterations": 1})) as campaign:
+            assert [record.tier async for record in iterate(campaign)] == ["final"]
+    lab = Lab.open(toy.folder)
+    assert "idea 1 at the tier proxy is not what the rule decides there: revert" in "\n".join(
+        verify_ledger(lab)
+    )
+    lab.close()
 
 
 def _told(records: list[VerdictRecord]) -> list[tuple[object, ...]]:
