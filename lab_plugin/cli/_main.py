@@ -17,6 +17,7 @@ from lab_plugin.cli._decisions import confirm, rerun
 from lab_plugin.cli._diagnose import diagnose
 from lab_plugin.cli._ideas import diff, show
 from lab_plugin.cli._setup import check, init, lock
+from lab_plugin.cli._simulate import simulate
 from lab_plugin.cli._upkeep import clean, merge, sync
 from lab_plugin.cli._verify import verify
 from lab_plugin.errors import LabError
@@ -42,6 +43,7 @@ for command in (
     show,
     diff,
     diagnose,
+    simulate,
     verify,
     attest,
     sync,

@@ -31,6 +31,7 @@ from lab_plugin.config._space import (
     Scalar,
     SearchSpace,
 )
+from lab_plugin.config._tiers import read_rule
 from lab_plugin.config._units import parse_duration, parse_size
 
 __all__ = [
@@ -74,5 +75,6 @@ __all__ = [
     "parse_amount",
     "parse_duration",
     "parse_size",
+    "read_rule",
     "scorer_files",
 ]

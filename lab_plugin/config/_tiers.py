@@ -45,7 +45,7 @@ def _read_seeds(value: object) -> object:
     return tuple(value)
 
 
-def _read_rule(value: object) -> Rule:
+def read_rule(value: object) -> Rule:
     """A rule as it is written.
 
     Raises:
@@ -95,7 +95,7 @@ class TierTable(Table):
         AfterValidator(check_some),
         AfterValidator(check_unique),
     ]
-    promote: Annotated[Rule | None, PlainValidator(_read_rule)] = None
+    promote: Annotated[Rule | None, PlainValidator(read_rule)] = None
     timeout: str | int | float | None = None
     pool: Text | None = None
     candidate: dict[str, Any] = Field(default_factory=dict)
