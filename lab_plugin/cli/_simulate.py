@@ -32,7 +32,7 @@ def simulate(
         list[str] | None,
         typer.Option(
             metavar="NAME:KEY=VALUE,...",
-            help="A tier before the last, the cheapest first: seconds, or cost as a share of the last tier's; "
+            help="A tier before the last, the cheapest first: seconds, or cost (share of the last tier's); "
             "rho (rank correlation); promote (quantile:0.33, top_k:2/8, threshold:0.9, decision).",
         ),
     ] = None,

@@ -55,8 +55,8 @@ class VirtualCampaign:
     """The work of one campaign, for `run`.
 
     The decision rule of the last tier is taken to see through the noise: an idea is kept when its quality is
-    better than the champion's. What the rule's repeats cost is in the seconds of the ledger's ideas. At a tier
-    that promotes by the decision rule, an idea passes when its value is the best so far there.
+    better than the champion's. What the rule's repeats cost is in the seconds of the ledger's ideas. At a
+    tier that promotes by the decision rule, an idea passes when its value is the best so far there.
 
     Args:
         stages: The tiers, the cheapest first.

@@ -118,8 +118,8 @@ def _idle(simulation: Simulation) -> list[str]:
     if idle < _IDLE:
         return []
     return [
-        f"With {_count(trace.slots, 'slot')}, slots are idle for {100 * idle:.0f} % of the time: too few ideas "
-        "are left for them, at the end or while a tier waits for more results."
+        f"With {_count(trace.slots, 'slot')}, slots are idle for {100 * idle:.0f} % of the time: too few "
+        "ideas are left for them, at the end or while a tier waits for more results."
     ]
 
 
