@@ -83,15 +83,16 @@ def _scenario(
 ) -> Scenario:
     from lab_plugin.simulation import Scenario, costs_of, read_history
 
-    parameters = None
+    parameters, settings = None, {}
     if plan.synthetic is not None:
         wanted = (_SEARCHED if strategy else _MADE_UP) if ideas is None else ideas
         history = plan.synthetic.history(max(wanted, _SEARCHED), seed)
     else:
         with opened(lab) as this:
             history = read_history(this)
-            space = this.config.search_space
+            space, own = this.config.search_space, this.config.strategy
         parameters = space.parameters if space else None
+        settings = dict(own.settings) if own.name == strategy else {}
         wanted = len(history.ideas) if ideas is None else ideas
     return Scenario(
         history=history,
@@ -99,6 +100,7 @@ def _scenario(
         ideas=wanted,
         costs=costs_of(history, None if overhead_ms is None else overhead_ms / 1e3),
         strategy=strategy,
+        settings=settings,
         parameters=parameters,
         synthetic=plan.synthetic,
         seed=seed,

@@ -5,8 +5,9 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from lab_plugin.config import Parameter
 from lab_plugin.errors import ConfigError
@@ -26,6 +27,8 @@ ORCHESTRATION = 0.33
 """Wall seconds of an iteration beside candidate and scorer, as measured (docs/scale.md)."""
 SERIAL_SHARE = 0.8
 """How much of them the one API process is busy with, and so holds up other slots."""
+_EDITS = "command"
+"""A built-in strategy that cannot be opened without a program to run."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +41,7 @@ class Scenario:
         ideas: How many ideas, 1 or more.
         costs: Of orchestration, for each trial.
         strategy: Makes new ideas; "" replays those of the history.
+        settings: The table `[strategy]` for it.
         parameters: The search space, for a strategy.
         synthetic: The world that a strategy searches; None for a model of the history.
         seed: Makes it reproducible.
@@ -48,6 +52,7 @@ class Scenario:
     ideas: int
     costs: Costs
     strategy: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict)
     parameters: Mapping[str, Parameter] | None = None
     synthetic: Synthetic | None = None
     seed: int = 0
@@ -187,9 +192,11 @@ def _source(scenario: Scenario, world: World | None) -> Iterator[Replay | Search
         return
     history = scenario.history
     space = SPACE if scenario.synthetic is not None else scenario.parameters or {}
-    setup = Setup(settings={}, space=space, goal=history.goal, sandbox=NoSandbox(), seed=scenario.seed)
-    proposer = open_proposer(scenario.strategy, setup)
-    if proposer.edits:
+    setup = Setup(
+        settings=scenario.settings, space=space, goal=history.goal, sandbox=NoSandbox(), seed=scenario.seed
+    )
+    proposer = None if scenario.strategy == _EDITS else open_proposer(scenario.strategy, setup)
+    if proposer is None or proposer.edits:
         raise ConfigError(
             f"--strategy {scenario.strategy}: it makes edits, and what an edit is worth cannot be foretold.",
             "Name a strategy that chooses parameters, such as tpe.",
