@@ -1,0 +1,3 @@
+from tests.campaign.conftest import run
+
+__all__ = ["run"]
