@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -33,7 +34,8 @@ def simulate(
         typer.Option(
             metavar="NAME:KEY=VALUE,...",
             help="A tier before the last, the cheapest first: seconds, or cost (share of the last tier's); "
-            "rho (rank correlation); promote (quantile:0.33, top_k:2/8, threshold:0.9, decision).",
+            "rho (rank correlation); promote (quantile:0.33, top_k:2/8, threshold:0.9, decision). "
+            "Default: the lab's own tiers; 'none' for none.",
         ),
     ] = None,
     plan: Annotated[
@@ -59,7 +61,11 @@ def simulate(
     from lab_plugin.simulation import simulate as run
 
     slots = _slots(jobs)
-    scenario = _scenario(read_plan(plan, tier or (), synthetic), lab, ideas, strategy, overhead_ms, seed)
+    plain = tier == ["none"]
+    written = read_plan(plan, () if plain else tier or (), synthetic)
+    scenario = _scenario(written, lab, ideas, strategy, overhead_ms, seed)
+    if plain:
+        scenario = replace(scenario, screens=())
     simulation = run(scenario, slots)
     if as_json:
         print_json(document(scenario, simulation))
@@ -96,7 +102,7 @@ def _scenario(
         wanted = len(history.ideas) if ideas is None else ideas
     return Scenario(
         history=history,
-        screens=plan.screens,
+        screens=plan.screens or history.screens,
         ideas=wanted,
         costs=costs_of(history, None if overhead_ms is None else overhead_ms / 1e3),
         strategy=strategy,

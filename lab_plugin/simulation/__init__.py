@@ -2,7 +2,8 @@
 
 from lab_plugin.simulation._campaign import Best, Result
 from lab_plugin.simulation._engine import Costs, Trace, Trial, Work, run
-from lab_plugin.simulation._history import History, PastIdea, PastPoint, read_history
+from lab_plugin.simulation._history import read_history
+from lab_plugin.simulation._past import History, PastIdea, PastPoint
 from lab_plugin.simulation._plan import Plan, read_plan
 from lab_plugin.simulation._report import best_at, document, notes, saturation
 from lab_plugin.simulation._screening import Screen

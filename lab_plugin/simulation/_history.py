@@ -2,107 +2,77 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from statistics import median
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
 from lab_plugin.errors import LabError
-from lab_plugin.promotion import Goal
 from lab_plugin.simulation._campaign import Result
+from lab_plugin.simulation._filling import filled
+from lab_plugin.simulation._past import History, PastIdea, PastPoint
+from lab_plugin.simulation._screening import Screen
 
 if TYPE_CHECKING:
     from lab_plugin.lab import Lab
-    from lab_plugin.ledger import VerdictRecord
+    from lab_plugin.ledger import State, VerdictRecord
 
-
-@dataclass(frozen=True)
-class PastIdea:
-    """An idea that was tried.
-
-    Attributes:
-        number: Its number in its lab.
-        results: Tier -> what came of it there.
-        usd: What it cost, in US dollars.
-    """
-
-    number: int
-    results: Mapping[str, Result]
-    usd: float = 0.0
-
-
-class PastPoint(NamedTuple):
-    """Parameters that were tried at the last tier.
-
-    Attributes:
-        params: Parameter -> value.
-        result: What came of them.
-    """
-
-    params: Mapping[str, Any]
-    result: Result
-
-
-@dataclass(frozen=True, kw_only=True)
-class History:
-    """Ideas in the order in which they were proposed, all of one epoch.
-
-    Attributes:
-        metric: The lab's.
-        goal: Which way it is better.
-        last: Name of the tier that decides.
-        ideas: With a result at the last tier.
-        points: Those of batches one by one.
-        start: The champion's value at the start; None where there is none.
-        orchestration: Wall seconds of an iteration beside candidate and scorer, the median; None where that
-            is not known.
-    """
-
-    metric: str
-    goal: Goal
-    last: str
-    ideas: tuple[PastIdea, ...]
-    points: tuple[PastPoint, ...] = ()
-    start: float | None = None
-    orchestration: float | None = None
+_REMEDY = "Run a campaign first, or simulate a made-up lab with --synthetic seconds=60."
 
 
 def read_history(lab: Lab) -> History:
-    """The ideas of a lab's current epoch.
+    """The ideas of a lab's current epoch that have a verdict.
 
     Args:
         lab: The lab.
 
     Raises:
-        LabError: The lab is not locked, or nothing was tried since.
+        LabError: The lab is not locked, nothing was tried since, or too few ideas were promoted.
         LedgerError: The ledger cannot be read.
     """
     state = lab.ledger.state()
     if state.lock is None:
         raise LabError("There is no history: the lab is not locked.", _REMEDY)
     records = [record for record in state.ideas.values() if record.epoch == state.lock.epoch]
-    last = lab.config.tier
-    records = sorted((record for record in records if record.tier == last), key=lambda record: record.number)
-    if not records:
+    records.sort(key=lambda record: record.number)
+    tiers = [tier.name for tier in lab.config.tiers]
+    ideas = [idea for record in records if (idea := _idea(record, state, tiers)) is not None]
+    if not ideas:
         raise LabError(f"There is no history: no idea of epoch {state.lock.epoch} has a verdict.", _REMEDY)
     costs = [record.orchestration_seconds for record in records if record.orchestration_seconds > 0]
+    screening = lab.config.screening
     return History(
         metric=state.lock.metric,
         goal=state.lock.goal,
-        last=last,
-        ideas=tuple(_idea(record) for record in records),
-        points=tuple(point for record in records for point in _points(record)),
+        last=tiers[-1],
+        ideas=filled(ideas, tiers),
+        points=tuple(point for record in records if record.tier == tiers[-1] for point in _points(record)),
         start=state.lock.value,
+        screens=tuple(
+            Screen(tier.name, tier.promote, goal=tier.config.scorer.goal)
+            for tier in screening
+            if tier.promote
+        ),
+        guessed=sum(tiers[-1] not in idea.results for idea in ideas),
         orchestration=median(costs) if costs else None,
     )
 
 
-_REMEDY = "Run a campaign first, or simulate a made-up one with --synthetic seconds=60."
+def _idea(record: VerdictRecord, state: State, tiers: Sequence[str]) -> PastIdea | None:
+    """An idea and its results; None for one that never came to the first tier."""
+    results = dict(_screened(record.number, state, tiers[:-1]))
+    crashed = record.verdict in ("crashed", "rejected")
+    if record.tier == tiers[-1] or (crashed and record.tier in tiers):
+        value = record.value if record.tier == tiers[-1] else None
+        seconds = max(0.0, record.seconds - sum(result.seconds for result in results.values()))
+        results[record.tier] = Result(seconds, value, value)
+    return PastIdea(record.number, results, record.usd) if tiers[0] in results else None
 
 
-def _idea(record: VerdictRecord) -> PastIdea:
-    result = Result(record.seconds, record.value, record.value)
-    return PastIdea(record.number, {record.tier: result}, record.usd)
+def _screened(number: int, state: State, tiers: Sequence[str]) -> Iterator[tuple[str, Result]]:
+    for tier in tiers:
+        record = state.results.get(number, tier)
+        if record is not None:
+            yield tier, Result(record.seconds, record.value, record.value)
 
 
 def _points(record: VerdictRecord) -> list[PastPoint]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from lab_plugin.simulation._campaign import Best
+from lab_plugin.simulation._measured import stated
+from lab_plugin.simulation._screening import Screen
 from lab_plugin.simulation._simulate import Outcome, Scenario, Simulation
 
 _HOUR = 3600.0
@@ -132,12 +134,25 @@ def _origins(scenario: Scenario) -> list[str]:
         )
     elif not scenario.strategy and scenario.ideas > known:
         found.append(f"The ledger has {_count(known, 'idea')}, which are gone through again and again.")
-    for screen in scenario.screens:
+    if history.guessed and not scenario.strategy:
         found.append(
-            f"Values at {screen.name} are made up, with a rank correlation of {screen.rho:g} "
-            f"to those at {history.last}."
+            f"{_count(history.guessed, 'idea')} never came to {history.last}; the results there are guessed "
+            "from the tier before."
         )
-    return found
+    return found + [_screened(scenario, screen) for screen in scenario.screens]
+
+
+def _screened(scenario: Scenario, screen: Screen) -> str:
+    last, rho = scenario.history.last, screen.rho
+    if rho is None and not scenario.strategy:
+        return f"Values at {screen.name} are those of the ledger."
+    if rho is None:
+        [rho] = (shown.rho for shown in stated([screen], scenario.history))
+    origin = "as in the ledger" if screen.rho is None else "as stated"
+    return (
+        f"Values at {screen.name} are made up, with a rank correlation of {rho:.2g} to those at {last}, "
+        f"{origin}."
+    )
 
 
 def _model(scenario: Scenario, simulation: Simulation) -> list[str]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from statistics import fmean, median, pstdev, quantiles
 
-from lab_plugin.promotion import Rule
+from lab_plugin.promotion import Goal, Rule
 from lab_plugin.simulation._campaign import Result
 
 _QUARTILES = 1.349
@@ -22,16 +22,19 @@ class Screen:
     Attributes:
         name: The tier's.
         promote: Who goes on from it.
-        rho: Rank correlation (Spearman) of its values with the quality at the last tier, from -1 to 1.
-        seconds: Of each trial here; None where `cost` says it.
+        rho: Rank correlation (Spearman) of its values with the quality at the last tier, from -1 to 1; None
+            where the history has results of this tier.
+        seconds: Of each trial here; None where `cost` or the history says it.
         cost: Seconds here as a share of those that the same idea takes at the last tier, above 0.
+        goal: Which values are better here; None for the same as at the last tier.
     """
 
     name: str
     promote: Rule
-    rho: float
+    rho: float | None = None
     seconds: float | None = None
     cost: float | None = None
+    goal: Goal | None = None
 
 
 @dataclass(frozen=True)
@@ -69,13 +72,15 @@ class Screening:
     determining correlation", 1907: 2 sin(pi rho / 6)); on values that are not normal it comes near.
 
     Args:
-        screens: The tiers.
+        screens: The tiers; those that the history has results of are left out.
         spread: Of the values at the last tier.
         seed: Makes it reproducible.
     """
 
     def __init__(self, screens: Iterable[Screen], spread: Spread, seed: int) -> None:
-        self._screens: Mapping[str, Screen] = {screen.name: screen for screen in screens}
+        self._screens: Mapping[str, tuple[Screen, float]] = {
+            screen.name: (screen, screen.rho) for screen in screens if screen.rho is not None
+        }
         self._spread = spread
         self._seed = seed
 
@@ -90,13 +95,13 @@ class Screening:
             tier: One of the plan's.
             last: What would come of it at the last tier.
         """
-        screen = self._screens[tier]
+        screen, rho = self._screens[tier]
         seconds = last.seconds * (screen.cost or 0.0) if screen.seconds is None else screen.seconds
         if last.quality is None:
             return Result(seconds, None, None)
         middle, width = self._spread.middle, self._spread.width
         place = (last.quality - middle) / width if width else 0.0
-        linear = 2 * math.sin(math.pi * screen.rho / 6)
+        linear = 2 * math.sin(math.pi * rho / 6)
         chance = random.Random(f"{self._seed}:{tier}:{number}").gauss(0, 1)  # noqa: S311 -- reproducible
         shown = linear * place + math.sqrt(max(0.0, 1 - linear * linear)) * chance
         value = middle + (width or 1.0) * shown

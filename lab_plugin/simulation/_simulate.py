@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,9 @@ from lab_plugin.proposers import Setup, open_proposer
 from lab_plugin.scheduling import Stage
 from lab_plugin.simulation._campaign import Best, VirtualCampaign
 from lab_plugin.simulation._engine import Costs, Trace, run
-from lab_plugin.simulation._history import History
+from lab_plugin.simulation._measured import stated
 from lab_plugin.simulation._no_sandbox import NoSandbox
+from lab_plugin.simulation._past import History
 from lab_plugin.simulation._screening import Screen, Screening, spread_of
 from lab_plugin.simulation._sources import Replay, Search, World, no_request
 from lab_plugin.simulation._surrogate import Surrogate
@@ -25,7 +26,7 @@ from lab_plugin.simulation._synthetic import SPACE, Synthetic
 
 ORCHESTRATION = 0.33
 """Wall seconds of an iteration beside candidate and scorer, as measured (docs/scale.md)."""
-SERIAL_SHARE = 0.8
+SERIAL_SHARE = 0.9
 """How much of them the one API process is busy with, and so holds up other slots."""
 _EDITS = "command"
 """A built-in strategy that cannot be opened without a program to run."""
@@ -113,6 +114,8 @@ def simulate(scenario: Scenario, slots: Sequence[int]) -> Simulation:
         LabError: The history is too short for a model of the lab.
     """
     _check(scenario, slots)
+    if scenario.strategy:
+        scenario = replace(scenario, screens=stated(scenario.screens, scenario.history))
     world = _world(scenario)
     stages = _stages(scenario)
     found = {count: _once(scenario, world, stages, count) for count in sorted({1, *slots})}
@@ -149,14 +152,14 @@ def _check(scenario: Scenario, slots: Sequence[int]) -> None:
             f"--tier {scenario.history.last}: that is the name of the last tier.", "Choose another."
         )
     for screen in scenario.screens:
-        why = can_fire(screen.promote, scenario.ideas, None, scenario.history.goal)
+        why = can_fire(screen.promote, scenario.ideas, None, screen.goal or scenario.history.goal)
         if why:
             raise ConfigError(f"tier {screen.name}: nothing would ever go on: {why}.", "Correct `promote`.")
 
 
 def _stages(scenario: Scenario) -> tuple[Stage, ...]:
     goal: Goal = scenario.history.goal
-    screens = (Stage(screen.name, screen.promote, goal) for screen in scenario.screens)
+    screens = (Stage(screen.name, screen.promote, screen.goal or goal) for screen in scenario.screens)
     return (*screens, Stage(scenario.history.last, None, goal))
 
 

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from lab_plugin.errors import SpaceExhausted
 from lab_plugin.proposers import Outcome, Proposer, Request
 from lab_plugin.simulation._campaign import Result
-from lab_plugin.simulation._history import History
+from lab_plugin.simulation._past import History
 from lab_plugin.simulation._screening import Screening
 
 

@@ -11,7 +11,7 @@ from lab_plugin.config import CategoricalParameter, Parameter
 from lab_plugin.errors import LabError
 from lab_plugin.promotion import Agreement, agreement
 from lab_plugin.simulation._campaign import Result
-from lab_plugin.simulation._history import PastPoint
+from lab_plugin.simulation._past import PastPoint
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

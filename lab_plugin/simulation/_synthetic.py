@@ -10,7 +10,7 @@ from typing import Any
 
 from lab_plugin.config import FloatParameter
 from lab_plugin.simulation._campaign import Result
-from lab_plugin.simulation._history import History, PastIdea, PastPoint
+from lab_plugin.simulation._past import History, PastIdea, PastPoint
 
 _OPTIMUM = (0.7, 0.3, 0.8, 0.4)
 LAST = "final"

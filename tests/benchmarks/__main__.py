@@ -13,6 +13,7 @@ from tests.benchmarks import (
     iteration,
     lock,
     sandbox,
+    simulation,
     size,
     startup,
     verify,
@@ -31,6 +32,7 @@ FIGURES = {
     "flat": flat.main,
     "lock": lock.main,
     "verify": verify.main,
+    "simulation": simulation.main,
 }
 
 

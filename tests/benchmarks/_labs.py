@@ -83,12 +83,13 @@ class Bench:
 
 
 @contextmanager
-def bench(batch: int = 1, files: int = 0) -> Iterator[Bench]:
+def bench(batch: int = 1, files: int = 0, sleep: float = 0) -> Iterator[Bench]:
     """A fresh locked lab.
 
     Args:
         batch: Points per idea.
         files: Further files in the repository, a hundred per folder.
+        sleep: Seconds that every candidate sleeps.
     """
     with tempfile.TemporaryDirectory(prefix="lab-bench-") as temporary:
         root = Path(temporary)
@@ -97,6 +98,9 @@ def bench(batch: int = 1, files: int = 0) -> Iterator[Bench]:
         if batch > 1:
             source = folder / "lab.toml"
             source.write_text(source.read_text().replace('name = "tpe"', f'name = "random"\nbatch = {batch}'))
+        if sleep:
+            with open(folder / "candidate.py", "a") as candidate:
+                candidate.write(f"__import__('time').sleep({sleep})\n")
         for number in range(files):
             path = folder / "more" / str(number // 100) / f"{number}.txt"
             path.parent.mkdir(parents=True, exist_ok=True)
