@@ -32,12 +32,15 @@ def read_history(lab: Lab) -> History:
     state = lab.ledger.state()
     if state.lock is None:
         raise LabError("There is no history: the lab is not locked.", _REMEDY)
-    records = [record for record in state.ideas.values() if record.epoch == state.lock.epoch]
+    epoch = state.lock.epoch
+    # A rerun goes on with an idea that stands here already.
+    records = [item for item in state.ideas.values() if item.epoch == epoch and not item.continues]
     records.sort(key=lambda record: record.number)
     tiers = [tier.name for tier in lab.config.tiers]
-    ideas = [idea for record in records if (idea := _idea(record, state, tiers)) is not None]
+    known = {record.number: _idea(record, state, tiers) for record in records}
+    ideas = [idea for idea in known.values() if tiers[0] in idea.results]
     if not ideas:
-        raise LabError(f"There is no history: no idea of epoch {state.lock.epoch} has a verdict.", _REMEDY)
+        raise LabError(f"There is no history: no idea of epoch {epoch} has a verdict.", _REMEDY)
     costs = [record.orchestration_seconds for record in records if record.orchestration_seconds > 0]
     screening = lab.config.screening
     return History(
@@ -45,7 +48,12 @@ def read_history(lab: Lab) -> History:
         goal=state.lock.goal,
         last=tiers[-1],
         ideas=filled(ideas, tiers),
-        points=tuple(point for record in records if record.tier == tiers[-1] for point in _points(record)),
+        points=tuple(
+            point
+            for record in records
+            if record.tier == tiers[-1]
+            for point in _points(record, known[record.number].results.get(tiers[-1]))
+        ),
         start=state.lock.value,
         screens=tuple(
             Screen(tier.name, tier.promote, goal=tier.config.scorer.goal)
@@ -57,15 +65,15 @@ def read_history(lab: Lab) -> History:
     )
 
 
-def _idea(record: VerdictRecord, state: State, tiers: Sequence[str]) -> PastIdea | None:
-    """An idea and its results; None for one that never came to the first tier."""
+def _idea(record: VerdictRecord, state: State, tiers: Sequence[str]) -> PastIdea:
+    """An idea and its results; a verdict's seconds are those of all tiers together."""
     results = dict(_screened(record.number, state, tiers[:-1]))
     crashed = record.verdict in ("crashed", "rejected")
     if record.tier == tiers[-1] or (crashed and record.tier in tiers):
         value = record.value if record.tier == tiers[-1] else None
         seconds = max(0.0, record.seconds - sum(result.seconds for result in results.values()))
         results[record.tier] = Result(seconds, value, value)
-    return PastIdea(record.number, results, record.usd) if tiers[0] in results else None
+    return PastIdea(record.number, results, record.usd)
 
 
 def _screened(number: int, state: State, tiers: Sequence[str]) -> Iterator[tuple[str, Result]]:
@@ -75,12 +83,10 @@ def _screened(number: int, state: State, tiers: Sequence[str]) -> Iterator[tuple
             yield tier, Result(record.seconds, record.value, record.value)
 
 
-def _points(record: VerdictRecord) -> list[PastPoint]:
+def _points(record: VerdictRecord, last: Result | None) -> list[PastPoint]:
     if record.points:
         return [
             PastPoint(point.params, Result(point.seconds, point.value, point.value))
             for point in record.points
         ]
-    if not record.params:
-        return []
-    return [PastPoint(record.params, Result(record.seconds, record.value, record.value))]
+    return [PastPoint(record.params, last)] if record.params and last is not None else []
