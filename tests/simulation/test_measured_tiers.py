@@ -1,10 +1,13 @@
 """Histories of labs with tiers: what is known of each idea, and what has to be guessed."""
 
 import random
+from types import SimpleNamespace
 
 import pytest
 
+from lab_plugin.config import parse
 from lab_plugin.errors import LabError
+from lab_plugin.ledger import LockRecord, State, TierRecord, VerdictRecord
 from lab_plugin.promotion import TopK
 from lab_plugin.simulation import (
     SPACE,
@@ -16,9 +19,11 @@ from lab_plugin.simulation import (
     Scenario,
     Screen,
     document,
+    read_history,
     simulate,
 )
 from lab_plugin.simulation._filling import filled
+from tests.conftest import EXAMPLES
 
 SCREEN = Screen("proxy", TopK(4), goal="minimize")
 
@@ -103,3 +108,100 @@ def test_a_tier_that_tells_nothing_must_be_stated():
     )
     with pytest.raises(LabError, match="How well proxy foretells final"):
         simulate(asked, [1])
+
+
+TIERS = """
+[tiers.proxy]
+seeds = 1
+promote = { top_k = 1, of = 2 }
+timeout = "5s"
+
+[tiers.final]
+seeds = [0]
+"""
+
+
+def verdict(number, tier, word, value=None, **more):
+    fields = {
+        "at": "2026-01-01T00:00:00Z",
+        "number": number,
+        "slug": "s",
+        "branch": "b",
+        "campaign": 1,
+        "epoch": 1,
+        "strategy": "tpe",
+        "hypothesis": "h",
+        "commit": "c",
+        "tree": f"t{number}",
+        "parents": ("p",),
+        "verdict": word,
+        "reason": "r",
+        "value": value,
+        "tier": tier,
+        "params": {"x": 0.1, "y": number / 20},
+        "orchestration_seconds": 0.4,
+    }
+    return VerdictRecord(**{**fields, **more})
+
+
+def screened(number, value):
+    return TierRecord(
+        at="2026-01-01T00:00:00Z",
+        number=number,
+        slug="s",
+        campaign=1,
+        epoch=1,
+        tier="proxy",
+        commit="c",
+        tree=f"t{number}",
+        seeds=(0,),
+        values=(value,),
+        value=value,
+        digest="d",
+        seconds=1.0,
+    )
+
+
+def ledger_of_a_tiered_lab():
+    lock = LockRecord(
+        at="2026-01-01T00:00:00Z",
+        lab="rosenbrock",
+        epoch=1,
+        reason="r",
+        digest="d",
+        metric="value",
+        goal="minimize",
+        commit="c",
+        tree="t",
+        value=100.0,
+    )
+    records = [lock]
+    for number in range(1, 21):
+        records.append(screened(number, float(number)))
+        if number % 2:
+            records.append(verdict(number, "final", "reverted", 2.0 * number, seconds=11.0))
+        else:
+            records.append(verdict(number, "proxy", "reverted", seconds=1.0))
+    records.append(verdict(21, "proxy", "crashed", seconds=3.0))
+    records.append(verdict(22, "final", "kept", 1.0, seconds=50.0, continues=1))
+    records.append(verdict(23, "final", "reverted", 0.0, seconds=9.0, epoch=2))
+    state = State()
+    for record in records:
+        state = state.with_record(record)
+    return state
+
+
+def test_a_ledger_with_tiers_is_read_whole():
+    text = (EXAMPLES / "rosenbrock" / "lab.toml").read_text() + TIERS
+    config = parse(text, str(EXAMPLES / "rosenbrock" / "lab.toml"))
+    state = ledger_of_a_tiered_lab()
+    past = read_history(SimpleNamespace(config=config, ledger=SimpleNamespace(state=lambda: state)))
+    assert [each.number for each in past.ideas] == list(range(1, 22))
+    assert past.screens == (Screen("proxy", TopK(1, 2), goal="minimize"),)
+    # A verdict's seconds are those of all tiers.
+    assert past.ideas[0].results == {"proxy": Result(1, 1, 1), "final": Result(10, 2, 2)}
+    assert past.ideas[1].results["final"].quality == pytest.approx(4.0)
+    assert past.ideas[20].results == {"proxy": Result(3, None, None), "final": Result(10, None, None)}
+    assert (past.guessed, past.orchestration, past.start) == (11, 0.4, 100.0)
+    assert len(past.points) == 10
+    assert {point.result.seconds for point in past.points} == {10.0}
