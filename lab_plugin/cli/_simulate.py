@@ -87,12 +87,12 @@ def _slots(text: str) -> list[int]:
 def _scenario(
     plan: Plan, lab: Path | None, ideas: int | None, strategy: str, overhead_ms: float | None, seed: int
 ) -> Scenario:
-    from lab_plugin.simulation import Scenario, costs_of, read_history
+    from lab_plugin.simulation import MOST_IDEAS, Scenario, costs_of, read_history
 
     parameters, settings = None, {}
     if plan.synthetic is not None:
         wanted = (_SEARCHED if strategy else _MADE_UP) if ideas is None else ideas
-        history = plan.synthetic.history(max(wanted, _SEARCHED), seed)
+        history = plan.synthetic.history(min(max(wanted, _SEARCHED), MOST_IDEAS), seed)
     else:
         with opened(lab) as this:
             history = read_history(this)

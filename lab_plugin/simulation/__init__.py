@@ -8,6 +8,7 @@ from lab_plugin.simulation._plan import Plan, read_plan
 from lab_plugin.simulation._report import best_at, document, notes, saturation
 from lab_plugin.simulation._screening import Screen
 from lab_plugin.simulation._simulate import (
+    MOST_IDEAS,
     ORCHESTRATION,
     SERIAL_SHARE,
     Outcome,
@@ -22,6 +23,7 @@ __all__ = [
     "Best",
     "Costs",
     "History",
+    "MOST_IDEAS",
     "ORCHESTRATION",
     "Outcome",
     "PastIdea",

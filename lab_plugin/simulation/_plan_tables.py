@@ -12,6 +12,7 @@ from pydantic_core import ErrorDetails
 from lab_plugin.config import read_rule
 from lab_plugin.promotion import Rule
 
+_LONGEST = 1e9
 _WORDS = "write quantile:0.33, top_k:2/8, top_k:5, threshold:0.9 or decision"
 
 
@@ -46,8 +47,8 @@ class TierTable(Table):
 
     promote: Annotated[Rule, PlainValidator(_promote)]
     rho: Annotated[float, Field(ge=-1, le=1)]
-    seconds: Annotated[float, Field(ge=0)] | None = None
-    cost: Annotated[float, Field(gt=0)] | None = None
+    seconds: Annotated[float, Field(ge=0, le=_LONGEST)] | None = None
+    cost: Annotated[float, Field(gt=0, le=1_000)] | None = None
 
     @model_validator(mode="after")
     def _check(self) -> TierTable:
@@ -59,9 +60,9 @@ class TierTable(Table):
 class SyntheticTable(Table):
     """`[synthetic]`, as `Synthetic` has it."""
 
-    seconds: Annotated[float, Field(gt=0)]
+    seconds: Annotated[float, Field(gt=0, le=_LONGEST)]
     spread: Annotated[float, Field(ge=0, le=3)] = 0.5
-    noise: Annotated[float, Field(ge=0)] = 0.2
+    noise: Annotated[float, Field(ge=0, le=1_000)] = 0.2
     crashes: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
 

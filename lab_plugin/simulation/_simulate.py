@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -28,6 +29,7 @@ ORCHESTRATION = 0.33
 """Wall seconds of an iteration beside candidate and scorer, as measured (docs/scale.md)."""
 SERIAL_SHARE = 0.9
 """How much of them the one API process is busy with, and so holds up other slots."""
+MOST_IDEAS = 1_000_000
 _EDITS = "command"
 """A built-in strategy that cannot be opened without a program to run."""
 
@@ -108,8 +110,8 @@ def simulate(scenario: Scenario, slots: Sequence[int]) -> Simulation:
         slots: Trials at once; each is a simulation of its own.
 
     Raises:
-        ConfigError: A number of slots or of ideas is below 1, a tier has the name of the last one, or its
-            rule can never fire.
+        ConfigError: A number of slots is below 1, there are too few or too many ideas, a tier has the name of
+            the last one, or its rule can never fire.
         ProposerError: There is no such strategy, or it cannot propose.
         LabError: The history is too short for a model of the lab.
     """
@@ -135,7 +137,12 @@ def costs_of(history: History, overhead: float | None) -> Costs:
         history: Its ledger may tell.
         overhead: Seconds of an iteration beside candidate and scorer; None for the ledger's, or else those
             measured for docs/scale.md.
+
+    Raises:
+        ConfigError: It is negative or not finite.
     """
+    if overhead is not None and not 0 <= overhead < math.inf:
+        raise ConfigError("--overhead-ms: orchestration takes 0 ms or more, and ends.")
     if overhead is None:
         overhead = ORCHESTRATION if history.orchestration is None else history.orchestration
     return Costs(serial=SERIAL_SHARE * overhead, parallel=(1 - SERIAL_SHARE) * overhead)
@@ -144,8 +151,8 @@ def costs_of(history: History, overhead: float | None) -> Costs:
 def _check(scenario: Scenario, slots: Sequence[int]) -> None:
     if not slots or min(slots) < 1:
         raise ConfigError("--jobs: a campaign has 1 slot or more.", "Such as --jobs 1,4,16.")
-    if scenario.ideas < 1:
-        raise ConfigError("-n: a campaign has 1 idea or more.")
+    if not 1 <= scenario.ideas <= MOST_IDEAS:
+        raise ConfigError(f"-n: a simulated campaign has 1 idea or more, and at most {MOST_IDEAS:,}.")
     names = {screen.name for screen in scenario.screens}
     if scenario.history.last in names:
         raise ConfigError(

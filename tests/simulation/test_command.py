@@ -74,6 +74,8 @@ def test_a_made_up_lab_needs_no_lab(tmp_path):
         ([*MADE_UP, "--jobs", "4,"], "--jobs '4,'"),
         ([*MADE_UP, "--jobs", "-1"], "--jobs '-1'"),
         ([*MADE_UP, "-n", "0"], "1 idea or more"),
+        ([*MADE_UP, "--overhead-ms", "inf"], "--overhead-ms"),
+        (["simulate", "--synthetic", "seconds=1e308"], "--synthetic.seconds"),
         ([*MADE_UP, "--strategy", "tp"], "Did you mean 'tpe'?"),
         ([*MADE_UP, "--strategy", "command"], "it makes edits"),
         (["simulate", "--plan", "no.toml"], "no.toml cannot be read"),

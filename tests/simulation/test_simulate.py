@@ -200,6 +200,7 @@ def test_crashes_are_foretold_where_there_were_crashes():
         ({}, [0], ConfigError, "1 slot or more"),
         ({}, [], ConfigError, "1 slot or more"),
         ({"ideas": 0}, [1], ConfigError, "1 idea or more"),
+        ({"ideas": 1_000_001}, [1], ConfigError, "at most 1,000,000"),
         ({"screens": (Screen("final", Decided(), 0.5, cost=0.1),)}, [1], ConfigError, "the last tier"),
         (
             {"screens": (Screen("p", Quantile(0.1), 0.5, cost=0.1),)},
@@ -235,6 +236,9 @@ def test_costs_come_from_the_ledger_unless_they_are_given():
     assert sum(vars(costs_of(history, None)).values()) == pytest.approx(0.5)
     assert sum(vars(costs_of(history, 0.1)).values()) == pytest.approx(0.1)
     assert sum(vars(costs_of(past([1.0]), None)).values()) == pytest.approx(0.33)
+    for wrong in (math.nan, math.inf, -0.1):
+        with pytest.raises(ConfigError, match="--overhead-ms"):
+            costs_of(history, wrong)
 
 
 @settings(max_examples=20)
