@@ -67,7 +67,7 @@ def read_history(lab: Lab) -> History:
 
 def _idea(record: VerdictRecord, state: State, tiers: Sequence[str]) -> PastIdea:
     """An idea and its results; a verdict's seconds are those of all tiers together."""
-    results = dict(_screened(record.number, state, tiers[:-1]))
+    results = dict(_screened(record, state, tiers[:-1]))
     crashed = record.verdict in ("crashed", "rejected")
     if record.tier == tiers[-1] or (crashed and record.tier in tiers):
         value = record.value if record.tier == tiers[-1] else None
@@ -76,11 +76,11 @@ def _idea(record: VerdictRecord, state: State, tiers: Sequence[str]) -> PastIdea
     return PastIdea(record.number, results, record.usd)
 
 
-def _screened(number: int, state: State, tiers: Sequence[str]) -> Iterator[tuple[str, Result]]:
+def _screened(record: VerdictRecord, state: State, tiers: Sequence[str]) -> Iterator[tuple[str, Result]]:
     for tier in tiers:
-        record = state.results.get(number, tier)
-        if record is not None:
-            yield tier, Result(record.seconds, record.value, record.value)
+        found = state.results.get(record.epoch, record.number, tier)
+        if found is not None:
+            yield tier, Result(found.seconds, found.value, found.value)
 
 
 def _points(record: VerdictRecord, last: Result | None) -> list[PastPoint]:
