@@ -19,11 +19,13 @@ import httpx
 from prefect import get_run_logger
 from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.actions import ArtifactCreate, ArtifactUpdate
+from prefect.client.schemas.objects import State
 from prefect.context import TagsContext
 from prefect.exceptions import PrefectException
 
 from lab_plugin.campaign import Campaign
-from lab_plugin.events import ChampionConfirmed, Event, IdeaDecided
+from lab_plugin.events import ChampionConfirmed, Event, IdeaDecided, IdeaScreened
+from lab_plugin.flows.waiting_runs import WaitingRuns
 from lab_plugin.gap import gap_table, gaps
 from lab_plugin.ledger import VerdictRecord
 from lab_plugin.report import idea_name, results_rows
@@ -52,6 +54,7 @@ class Board:
         self._artifacts: dict[str, UUID] = {}
         self._refreshed = self._tabled = 0.0
         self._line = ""
+        self._waiting = WaitingRuns(self._end)
         self._logger = get_run_logger()
 
     async def __aenter__(self) -> Self:
@@ -74,8 +77,11 @@ class Board:
         """Show a verdict: the iteration's name and report, and now and then the campaign's table."""
         if isinstance(event, ChampionConfirmed):
             self._put("confirmation", "markdown", event.sentence, "The champion on fresh seeds")
+        if isinstance(event, IdeaScreened):
+            self._waiting.screened(event)
         if not isinstance(event, IdeaDecided):
             return
+        self._waiting.decided(event)
         rate = event.kept / max(1, event.iterations)
         self._line = f"best {event.champion:.6g}, {event.iterations} ideas, {rate:.0%} kept"
         if event.record.verdict == "kept":
@@ -105,6 +111,11 @@ class Board:
         )
         self._queue.put_nowait(lambda client: client.update_flow_run(run, name=name))
         self._queue.put_nowait(lambda client: client.create_artifact(artifact))
+
+    def _end(self, run: UUID, name: str, state: State[None]) -> None:
+        if name:
+            self._queue.put_nowait(lambda client: client.update_flow_run(run, name=name))
+        self._queue.put_nowait(lambda client: client.set_flow_run_state(run, state, force=True))
 
     def _tiers(self) -> None:
         if standings := tier_standings(self._campaign.lab):

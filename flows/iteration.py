@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from prefect import flow
 from prefect.client.schemas.objects import State
@@ -37,9 +37,10 @@ async def iteration(lab: str, number: int) -> State[Any]:
         while outcome.goes_on:
             here = running(lab).tier_of(number)
             with TagsContext(current_tags=own_tags | ({f"pool:{here.pool}"} if here.pool else set())):
-                outcome = await tier(lab, number, here.name, own_run)
+                state = await tier(lab, number, here.name, own_run, return_state=True)
+            if state.is_cancelled():
+                return Cancelled(message=state.message)
+            outcome = cast(Outcome, await state.aresult())
     except Interrupted as interruption:
         return Cancelled(message=str(interruption))
-    if outcome.verdict is None:
-        return Completed(name="Waiting", message=outcome.sentence)
-    return Completed(name=outcome.verdict.verdict.capitalize(), message=outcome.verdict.reason)
+    return Completed(name=outcome.word, message=outcome.message)

@@ -23,6 +23,18 @@ class Outcome:
     sentence: str = ""
     verdict: VerdictRecord | None = None
 
+    @property
+    def word(self) -> str:
+        """What its run is called when it ends."""
+        if self.verdict is not None:
+            return self.verdict.verdict.capitalize()
+        return "Promoted" if self.goes_on else "Waiting"
+
+    @property
+    def message(self) -> str:
+        """Why."""
+        return self.verdict.reason if self.verdict is not None else self.sentence
+
 
 async def stage(lab: str, number: int, iteration_run: str) -> Outcome:
     """Take an idea through the tier at which it is.

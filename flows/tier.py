@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from prefect import flow
+from prefect.client.schemas.objects import State
 from prefect.context import TagsContext
 from prefect.runtime import flow_run
+from prefect.states import Cancelled, Completed
 
+from lab_plugin.campaign import Interrupted
 from lab_plugin.flows.stage import Outcome, stage
 
 
@@ -15,7 +18,7 @@ def _name() -> str:
 
 
 @flow(name="tier", flow_run_name=_name, persist_result=False, validate_parameters=False)
-async def tier(lab: str, number: int, name: str, iteration_run: str) -> Outcome:
+async def tier(lab: str, number: int, name: str, iteration_run: str) -> State[Outcome]:
     """Run and score an idea at one of its lab's tiers, and see whether it goes on.
 
     Args:
@@ -24,5 +27,9 @@ async def tier(lab: str, number: int, name: str, iteration_run: str) -> Outcome:
         name: The tier's.
         iteration_run: Id of the iteration's flow run.
     """
-    with TagsContext(current_tags=set()):
-        return await stage(lab, number, iteration_run)
+    try:
+        with TagsContext(current_tags=set()):
+            outcome = await stage(lab, number, iteration_run)
+    except Interrupted as interruption:
+        return Cancelled(message=str(interruption))
+    return Completed(name=outcome.word, message=outcome.message, data=outcome)

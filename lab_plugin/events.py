@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from lab_plugin.ledger import VerdictRecord
+from lab_plugin.ledger import TierRecord, VerdictRecord
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,23 @@ class IdeaDecided:
 
 
 @dataclass(frozen=True)
+class IdeaScreened:
+    """An idea has its result at a tier before the last, and the ledger has it.
+
+    Attributes:
+        record: The ledger's record.
+        flow_run: Of its iteration; "" for none.
+        sentence: Where it stands.
+        waits: It waits to be promoted.
+    """
+
+    record: TierRecord
+    flow_run: str
+    sentence: str
+    waits: bool
+
+
+@dataclass(frozen=True)
 class ChampionConfirmed:
     """The champion met the baseline on fresh seeds.
 
@@ -81,7 +98,7 @@ class CampaignEnded:
     closed: bool
 
 
-Event = CampaignOpened | IdeaDecided | ChampionConfirmed | CampaignEnded
+Event = CampaignOpened | IdeaScreened | IdeaDecided | ChampionConfirmed | CampaignEnded
 _listeners: list[Callable[[Event], None]] = []
 
 

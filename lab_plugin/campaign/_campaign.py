@@ -256,6 +256,8 @@ class Campaign:
         best = self._best(scores, idea)
         details = await asyncio.to_thread(self._verdicts.details_of, runs[best], scores[best])
         screening = await self._promotions.count(found.record, details)
+        waits = screening.verdict is None and not screening.goes_on
+        events.publish(events.IdeaScreened(found.record, flow_run, screening.sentence, waits))
         # What its programs took here is told in its result.
         self._visits[idea.number] = self._visits.get(idea.number, 0.0) + found.record.seconds
         return screening

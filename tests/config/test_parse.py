@@ -111,7 +111,7 @@ def test_all_faults_are_told_at_once_in_the_order_of_the_file(valid: str, faults
         ("cpus    = 1", "iteration = 1", 11, "did you mean 'iterations' of [budget]?"),
         ("cpus    = 1", "zzz = 1", 11, "unknown key 'zzz' in [candidate]; known are command, cpus, cred"),
         ("[budget]", "[budgt]", 33, "did you mean [budget]?"),
-        ("[budget]", "[tiers.proxy]", 33, "this version does not have tiers"),
+        ("[budget]", "[tiers.proxy]", 33, "the key 'seeds' is missing in [tiers.proxy]"),
         ("[budget]", "[gates]", 33, "this version does not have gates"),
         ("[budget]", "[proposers]", 33, "this version does not have proposers"),
         ("[budget]", "[scorer.holdout]", 33, "the key 'files' is missing in [scorer.holdout]"),
