@@ -59,6 +59,8 @@ async def execute(lab: str, idea: Idea) -> tuple[PointRun, ...]:
     runs = await running(lab).execute(idea)
     for run in runs:
         _log(lab, run.trial.folder / "candidate")
+        if told := run.curve.left_out():
+            get_run_logger().warning("Its curve: %s", told)
     return runs
 
 

@@ -17,12 +17,13 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
 from lab_plugin.errors import LedgerError, RepositoryError
 from lab_plugin.lab import Lab
 from lab_plugin.proposers import clean_block
+from lab_plugin.pruning import Curve, decode, encode
 from lab_plugin.repository import EMPTY_TREE, Blob, Repository
-from lab_plugin.sandbox import Execution
 from lab_plugin.scorer import Sample, Score
 
 FOLDER = "details"
@@ -30,6 +31,8 @@ FOLDER = "details"
 
 _IDS, _SCORES, _NOTES = "ids.json", "scores.f64", "notes.json"
 _FEEDBACK, _STDERR = "feedback.txt", "stderr.txt"
+_CURVES = "curves.json"
+_CURVE_POINTS = 16_000
 _MARGIN = 4 << 10
 
 
@@ -48,24 +51,30 @@ class Details:
     stderr: str = ""
 
 
-def store_score(lab: Lab, score: Score, execution: Execution) -> str:
+def store_score(lab: Lab, score: Score, stderr: Path, curves: Mapping[int, Curve] | None = None) -> str:
     """Store what a scoring said, as far as it is kept.
 
     Args:
         lab: The lab.
         score: What came of the trial.
-        execution: The candidate's run.
+        stderr: The candidate's log.
+        curves: Of the idea's runs, by the index of the point.
 
     Returns:
         The tree's object id; "" when nothing was said.
     """
     redact, rule = lab.redactor.text, lab.config.feedback
     # Only for proposers; people find the whole log beside the other artifacts.
-    stderr = end_of_stderr(execution, redact, rule.stderr_bytes) if rule.stderr == "tail" else ""
-    return write_details(lab.repository, Details(score.samples, score.feedback, stderr), redact)
+    told = end_of_stderr(stderr, redact, rule.stderr_bytes) if rule.stderr == "tail" else ""
+    return write_details(lab.repository, Details(score.samples, score.feedback, told), redact, curves)
 
 
-def write_details(repository: Repository, details: Details, redact: Callable[[str], str]) -> str:
+def write_details(
+    repository: Repository,
+    details: Details,
+    redact: Callable[[str], str],
+    curves: Mapping[int, Curve] | None = None,
+) -> str:
     """Store details in git's object store.
 
     A sample whose id holds a secret is left out.
@@ -74,6 +83,7 @@ def write_details(repository: Repository, details: Details, redact: Callable[[st
         repository: Where to.
         details: What was said, in any order.
         redact: Takes secrets out.
+        curves: By the index of the point; those of a large batch are thinned.
 
     Returns:
         The tree's object id; "" when nothing was said.
@@ -93,6 +103,9 @@ def write_details(repository: Repository, details: Details, redact: Callable[[st
         files[_FEEDBACK] = redact(details.feedback).encode()
     if details.stderr:
         files[_STDERR] = redact(details.stderr).encode()
+    if curves:
+        most = max(2, _CURVE_POINTS // len(curves))
+        files[_CURVES] = encode({index: curve.thin(most) for index, curve in curves.items()})
     if not files:
         return ""
     return repository.write_tree({name: Blob(data=data) for name, data in files.items()})
@@ -129,6 +142,19 @@ def read_details(
     return Details(found, texts.get(_FEEDBACK, ""), texts.get(_STDERR, ""))
 
 
+def read_curves(repository: Repository, tree: str) -> dict[int, Curve]:
+    """Read the curves of details, by the index of the point; none where there are none.
+
+    Raises:
+        LedgerError: They are missing or damaged.
+    """
+    if tree in ("", EMPTY_TREE):
+        return {}
+    with _readable(tree):
+        entry = repository.folder(tree).get(_CURVES)
+        return {} if entry is None else decode(repository.read_blob(entry.oid))
+
+
 def has_samples(repository: Repository, tree: str) -> bool:
     """Whether details hold samples."""
     return tree != "" and _IDS in repository.folder(tree)
@@ -150,16 +176,16 @@ def read_sample(repository: Repository, tree: str, name: str) -> Sample | None:
         return Sample(name, score, _read_notes(repository, blobs).get(name, ""))
 
 
-def end_of_stderr(execution: Execution, redact: Callable[[str], str], largest: int) -> str:
+def end_of_stderr(log: Path, redact: Callable[[str], str], largest: int) -> str:
     """The end of a candidate's stderr, without secrets and control characters.
 
     Args:
-        execution: Of which.
+        log: Where it is.
         redact: Takes secrets out before the text is cut.
         largest: Bytes at most.
     """
     try:
-        with execution.stderr.open("rb") as stream:
+        with log.open("rb") as stream:
             wanted = 4 * largest + _MARGIN
             stream.seek(max(0, os.fstat(stream.fileno()).st_size - wanted))
             text = redact(stream.read(wanted).decode("utf-8", "replace"))

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from lab_plugin.details import Details, read_details
+from lab_plugin.details import Details, read_curves, read_details
 from lab_plugin.lab import Lab
 from lab_plugin.ledger import Point, VerdictRecord
 from lab_plugin.proposers import Outcome, clean_block, clean_line
@@ -25,6 +25,7 @@ NEWEST = 200
 _REASON = 500
 _OWN = 2_000
 _FEEDBACK = 8_000
+_CURVE = 100
 
 
 class Feedback:
@@ -64,18 +65,31 @@ class Feedback:
 
     def _outcomes(self, record: VerdictRecord, *, texts: bool) -> list[Outcome]:
         details = self._details(record) if texts and record.details else Details()
+        curves = self._curves(record) if texts and record.details else {}
         if not record.points:
             whole = Point(tree=record.tree, params=record.params, value=record.value, reason=record.reason)
-            return [self._outcome(record, whole, record.verdict, details)]
+            whole = whole.model_copy(update={"pruned": record.pruned})
+            return [self._outcome(record, whole, record.verdict, details, curves.get(0, {}))]
         return [
-            self._outcome(record, _at_its_mean(point, record), record.verdict, details)
+            self._outcome(record, _at_its_mean(point, record), record.verdict, details, curves.get(index, {}))
             if point.tree == record.tree
-            else self._outcome(record, point, _word(point.status), Details())
-            for point in record.points
+            else self._outcome(record, point, _word(point.status), Details(), curves.get(index, {}))
+            for index, point in enumerate(record.points)
         ]
 
-    def _outcome(self, record: VerdictRecord, point: Point, verdict: str, details: Details) -> Outcome:
-        rule = self._rule
+    def _outcome(
+        self,
+        record: VerdictRecord,
+        point: Point,
+        verdict: str,
+        details: Details,
+        curve: Mapping[int, float],
+    ) -> Outcome:
+        rule, pruned = self._rule, point.pruned
+        if pruned is not None:
+            # Also where the curve is not read, so that a proposer that starts anew learns the same.
+            end = {} if pruned.value is None else {pruned.step: pruned.value}
+            curve = {**curve, **end} if end else {}
         return Outcome(
             number=record.number,
             params=point.params,
@@ -86,6 +100,8 @@ class Feedback:
             feedback=details.feedback,
             stderr=details.stderr,
             samples=details.samples,
+            pruned=pruned is not None and rule.status,
+            curve=curve if rule.metric else {},
         )
 
     def _reason(self, record: VerdictRecord, point: Point) -> str:
@@ -93,6 +109,9 @@ class Feedback:
         if not record.sandbox and record.duplicate_of is None and not record.points:
             # Nothing ran: these are the proposer's own words, or the host's about its edit.
             return clean_block(self._lab.redactor.text(record.reason), _OWN)
+        if point.pruned is not None and not self._rule.metric:
+            # The whole reason tells values of curves.
+            return f"{twin}pruned at step {point.pruned.step} by {point.pruned.pruner}"
         if point.value is None:
             # The first line is the host's own; what follows is the end of a program's stderr.
             first = (point.reason or record.reason).partition("\n")[0]
@@ -109,6 +128,13 @@ class Feedback:
         feedback = clean_block(redact(found.feedback), _FEEDBACK) if rule.scorer_feedback else ""
         return Details(self._samples(found.samples), feedback, stderr)
 
+    def _curves(self, record: VerdictRecord) -> dict[int, Mapping[int, float]]:
+        """Values by step, by the index of the point."""
+        if not self._rule.metric:
+            return {}
+        found = read_curves(self._lab.repository, record.details)
+        return {index: curve.thin(_CURVE).values for index, curve in found.items()}
+
     def _samples(self, samples: Iterable[Sample]) -> tuple[Sample, ...]:
         shown = worst_first(samples, self._lab.config)[: self._rule.worst]
         redact = self._lab.redactor.text
@@ -121,4 +147,4 @@ def _at_its_mean(point: Point, record: VerdictRecord) -> Point:
 
 
 def _word(status: str) -> str:
-    return "reverted" if status == "scored" else status
+    return "reverted" if status in ("scored", "pruned") else status

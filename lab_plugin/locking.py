@@ -176,7 +176,7 @@ async def _open_epoch(
         tiers=tiers,
         tests_of=tests,
     )
-    details = store_score(lab, score, scoring.execution)
+    details = store_score(lab, score, scoring.execution.stderr)
     stored = store_epoch(lab, record, terms, tree, details, holdout)
     return record.model_copy(update={"tree": stored}), terms
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from lab_plugin.details import read_curves
 from lab_plugin.evidence import EvidenceDesk
 from lab_plugin.lab import Lab
 from lab_plugin.tracking import Mirror, Store
@@ -26,4 +27,5 @@ def make_mirror(lab: Lab) -> Mirror:
         artifacts=evidence.of,
         written=evidence.forget,
         place=lab.repository.top.name,
+        curves=lambda record: read_curves(lab.repository, record.details),
     )

@@ -47,6 +47,9 @@ def iteration_report(record: VerdictRecord, metric: str, patch: str, chart: str 
     lines += [
         f"| {_cell(name)} | {_number(value)} |" for name, value in record.metrics.items() if name != metric
     ]
+    if record.pruned is not None:
+        at = f"at step {record.pruned.step} by {record.pruned.pruner}"
+        lines.append(f"| pruned | {_cell(at)}, curve {_number(record.pruned.value)} |")
     if record.holdout is not None:
         lines += _sealed(record.holdout)
     if record.drift is not None:

@@ -199,6 +199,7 @@ def _idea(record: VerdictRecord) -> dict[str, Any]:
         "epoch": record.epoch,
         "campaign": record.campaign,
         "duplicate_of": record.duplicate_of,
+        "pruned": record.pruned.model_dump(mode="json") if record.pruned else None,
         "continues": record.continues or None,
         "repeats": len(record.comparison.seeds) if record.comparison else None,
         "interval": [record.comparison.low, record.comparison.high] if record.comparison else None,

@@ -1,7 +1,6 @@
 """What a scoring said, in git: bound to its tree, shared where it is equal, bounded and without secrets."""
 
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -74,12 +73,11 @@ def test_the_end_of_stderr_is_clean_and_bounded(tmp_path: Path) -> None:
         b"start\n" * 5_000 + "\x1b[31mred\x1b[0m \u202e\u200bend ä correct-horse\0\x07\n".encode()
     )
     redact = Redactor({"MY_TOKEN": "correct-horse"}).text
-    execution = SimpleNamespace(stderr=log)
-    text = end_of_stderr(execution, redact, 40)  # type: ignore[arg-type]
+    text = end_of_stderr(log, redact, 40)
     assert text.endswith("red end ä [redacted]")
     assert len(text.encode()) <= 40
     # A secret that the cut would run through is found before it is cut.
     log.write_bytes(b"x" * 100 + b" correct-horse 1234")
-    assert end_of_stderr(execution, redact, 10) == "cted] 1234"  # type: ignore[arg-type]
+    assert end_of_stderr(log, redact, 10) == "cted] 1234"
     log.unlink()
-    assert end_of_stderr(execution, redact, 10) == ""  # type: ignore[arg-type]
+    assert end_of_stderr(log, redact, 10) == ""

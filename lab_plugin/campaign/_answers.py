@@ -8,6 +8,7 @@ from typing import Literal
 from lab_plugin.config import USAGE_METRICS
 from lab_plugin.lab import Lab
 from lab_plugin.ledger import LockRecord, State, VerdictRecord
+from lab_plugin.pruning import DIVERGED, Pruned
 from lab_plugin.scorer import Score
 
 
@@ -33,8 +34,9 @@ def find_answer(lab: Lab, state: State, tree: str) -> Answer | None:
         tree: The tree.
 
     Returns:
-        None when it was never scored there, or must be scored anew: since the machine has changed, or because
-        the host measures the metric, which hangs on the moment.
+        None when it was never scored there, or must be scored anew: since the machine has changed, because
+        the host measures the metric, which hangs on the moment, or because it was pruned by a pruner that the
+        lab does not have any more.
     """
     lock, metric = state.lock, lab.config.scorer.metric
     if lock is None or metric in USAGE_METRICS:
@@ -46,7 +48,14 @@ def find_answer(lab: Lab, state: State, tree: str) -> Answer | None:
         value = result.metrics.get(metric)
         return Answer(result.number, Score(status="scored", value=value, metrics=result.metrics))
     record = state.find_tree(tree)
-    return None if record is None or record.tier != lab.config.tier else _of_verdict(record, tree)
+    if record is None or record.tier != lab.config.tier:
+        return None
+    answer = _of_verdict(record, tree)
+    if answer is None or answer.score.pruned is None:
+        return answer
+    # It answers as long as the lab prunes in the same way.
+    rule = lab.config.pruning
+    return answer if rule is not None and answer.score.pruned.pruner in (rule.pruner, DIVERGED) else None
 
 
 def _of_lock(lock: LockRecord, tier: str, metric: str) -> Answer | None:
@@ -58,6 +67,10 @@ def _of_lock(lock: LockRecord, tier: str, metric: str) -> Answer | None:
 
 def _of_verdict(record: VerdictRecord, tree: str) -> Answer | None:
     point = next((point for point in record.points if point.tree == tree), None)
+    found, reason = (record.pruned, record.reason) if point is None else (point.pruned, point.reason)
+    if found is not None:
+        pruned = Pruned(found.step, found.value, found.pruner, reason)
+        return Answer(record.number, Score(status="pruned", reason=reason, pruned=pruned))
     if point is not None:
         score = Score(status=point.status, reason=point.reason, value=point.value, metrics=point.metrics)
         return Answer(record.number, score)

@@ -245,6 +245,7 @@ class Campaign:
             return Screening(verdict=await self.decide(idea, runs, scores, flow_run))
         await self._require_lock()
         desk = self._screening[self.tier_of(idea.number).name]
+        trials = self._trials_of(idea)
         self._flow_runs[idea.number] = flow_run
         found = await self._unless_stopped(desk.screen(idea, runs, scores, self._champion()))
         if found.record is None:
@@ -254,8 +255,9 @@ class Campaign:
             return Screening(verdict=verdict)
         self._open[idea.number] = self._ideas.narrowed(idea, found.record.tree)
         best = self._best(scores, idea)
-        details = await asyncio.to_thread(self._verdicts.details_of, runs[best], scores[best])
+        details = await asyncio.to_thread(self._verdicts.details_of, runs, scores, best)
         screening = await self._promotions.count(found.record, details)
+        trials.settle(found.record, runs)
         waits = screening.verdict is None and not screening.goes_on
         events.publish(events.IdeaScreened(found.record, flow_run, screening.sentence, waits))
         # What its programs took here is told in its result.
@@ -290,6 +292,7 @@ class Campaign:
                 await self.compare(idea, runs, scores)
             clock = self._clock(idea.number)
             decided = await self._verdicts.decide(idea, runs, scores, clock, flow_run)
+        self._trials_of(idea).settle(decided[0], runs)
         self._settled(*decided)
         self._agenda.counted()
         return decided[0]

@@ -167,6 +167,7 @@ def _proposer(lab: Lab, sandbox: Sandbox, view: OpenCampaign) -> Proposer:
         directory=lab.directory,
         files={lab.path(path): rule for path, rule in config.proposer.files.items()},
         seed=config.strategy.seed,
+        curve_goal=config.pruning.goal if config.pruning else None,
     )
     proposer = open_proposer(config.strategy.name, setup)
     state = lab.ledger.state()

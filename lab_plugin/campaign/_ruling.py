@@ -9,7 +9,7 @@ from typing import Any
 
 from lab_plugin.comparison import WORDS, Outlook
 from lab_plugin.idea import Idea
-from lab_plugin.ledger import Comparison, Goal, Point, Word
+from lab_plugin.ledger import Comparison, Goal, Point, Pruned, Word
 from lab_plugin.scorer import Score
 
 REASON = 2_000
@@ -79,7 +79,16 @@ def origin_of(idea: Idea, twin: int) -> str:
 
 
 def failure_word(score: Score) -> Word:
+    """The verdict's word for a score without a value."""
+    if score.status == "pruned":
+        return "reverted"
     return "crashed" if score.status == "crashed" else "rejected"
+
+
+def pruned_of(score: Score) -> Pruned | None:
+    """Where a run was pruned, for a record; None where it was not."""
+    found = score.pruned
+    return None if found is None else Pruned(step=found.step, value=found.value, pruner=found.pruner)
 
 
 def points_of(idea: Idea, scores: Sequence[Score]) -> tuple[Point, ...]:
@@ -94,6 +103,7 @@ def points_of(idea: Idea, scores: Sequence[Score]) -> tuple[Point, ...]:
                 reason=score.reason[:REASON],
                 seconds=score.seconds,
                 metrics=dict(score.metrics),
+                pruned=pruned_of(score),
             )
         )
     return tuple(points)

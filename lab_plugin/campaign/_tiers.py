@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from lab_plugin.campaign._curves import open_pruning
 from lab_plugin.campaign._screening import ScreeningDesk
 from lab_plugin.campaign._trials import TrialDesk
 from lab_plugin.config import Tier
@@ -33,7 +34,8 @@ def trials_of(lab: Lab, sandbox: Sandbox, record: LockRecord, lock: Lock, slots:
     """
     tests = record.tests_of.get(lab.config.tier, ()) if lab.config.tier in record.tiers else record.tests
     runner = lab.runner_of(sandbox, snapshot_of(lab, record), lock.terms.files).with_tests(tests)
-    return TrialDesk(lab, runner.with_slots(slots), lab.pool, lab.folder / "trials")
+    runner = runner.with_slots(slots)
+    return TrialDesk(lab, runner, lab.pool, lab.folder / "trials", open_pruning(lab))
 
 
 def screening_desks(

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from lab_plugin.campaign._answers import Answer, find_answer
+from lab_plugin.campaign._curves import curves_of, settle
 from lab_plugin.campaign._ideas import trial_params
 from lab_plugin.comparison import RunRepeat
 from lab_plugin.epoch import snapshot_of
 from lab_plugin.idea import Idea, PlannedPoint
 from lab_plugin.lab import Lab
+from lab_plugin.ledger import TierRecord, VerdictRecord
+from lab_plugin.pruning import Curve, Pruned, PruningDesk
 from lab_plugin.repository import WorkspacePool
 from lab_plugin.sandbox import Execution, Sandbox
 from lab_plugin.scorer import Score, Trial, TrialRunner
@@ -30,12 +33,18 @@ class PointRun:
         tree: What ran.
         execution: What the candidate did; None when answered.
         answer: Set when the point need not run.
+        curve: What the candidate reported of itself.
+        pruned: Set when its curve is one that is ended: it has no score.
+        seconds: Wall seconds, where there is no execution to tell them.
     """
 
     trial: Trial
     tree: str
     execution: Execution | None = None
     answer: Answer | None = None
+    curve: Curve = field(default_factory=Curve)
+    pruned: Pruned | None = None
+    seconds: float = 0.0
 
 
 class TrialDesk:
@@ -46,13 +55,22 @@ class TrialDesk:
         runner: Runs one trial.
         pool: Workspaces.
         folder: One folder per idea is made here and belongs to the idea until its verdict.
+        pruning: Watches the runs of `execute`; None where no curve is read.
     """
 
-    def __init__(self, lab: Lab, runner: TrialRunner, pool: WorkspacePool, folder: Path) -> None:
+    def __init__(
+        self,
+        lab: Lab,
+        runner: TrialRunner,
+        pool: WorkspacePool,
+        folder: Path,
+        pruning: PruningDesk | None = None,
+    ) -> None:
         self._lab = lab
         self._runner = runner
         self._pool = pool
         self._folder = folder
+        self._pruning = pruning
 
     def folder_of(self, number: int) -> Path:
         """Where all that comes of an idea's trials lies until its verdict."""
@@ -87,6 +105,8 @@ class TrialDesk:
                 score = replace(done[name], seconds=0.0)
             elif run.answer is not None:
                 score = run.answer.score
+            elif run.pruned is not None:
+                score = self._unscored(run, run.pruned)
             else:
                 assert run.execution is not None
                 score = await self._runner.evaluate(run.trial, run.execution)
@@ -100,12 +120,22 @@ class TrialDesk:
         """Runs and scores as they would be, had they begun now: some the ledger answers for by now."""
         told = {run.trial.name: self._answer(run.tree) for run in runs if run.answer is None}
         now = [
-            (replace(run, execution=None, answer=answer), answer.score)
+            (PointRun(run.trial, run.tree, answer=answer), answer.score)
             if (answer := told.get(run.trial.name)) is not None
             else (run, score)
             for run, score in zip(runs, scores, strict=True)
         ]
         return tuple(run for run, _ in now), tuple(score for _, score in now)
+
+    def settle(self, record: VerdictRecord | TierRecord, runs: Sequence[PointRun]) -> None:
+        """Let the pruner see what came of an idea at this tier.
+
+        Args:
+            record: Its verdict, or its result here.
+            runs: Of its points.
+        """
+        if self._pruning is not None:
+            settle(self._pruning, record, curves_of(runs), self._lab.config.scorer.metric)
 
     async def repeat(self, number: int, tree: str, params: Mapping[str, Any] | None, seed: int) -> Score:
         """Run and score a tree on a further seed; nothing but the score is kept.
@@ -147,13 +177,33 @@ class TrialDesk:
         workspace = await asyncio.to_thread(self._pool.acquire, point.tree)
         try:
             trial = self._trial(idea, index, workspace.path)
-            return PointRun(trial, point.tree, execution=await self._runner.execute(trial))
+            return await self._watched(idea.number, index, trial, point.tree)
         finally:
             self._pool.release(workspace, tainted=not self._runner.contained)
 
     def _here(self, number: int) -> Path:
         """Where what comes of an idea at this tier lies."""
         return self.folder_of(number) / self._lab.config.tier
+
+    async def _watched(self, number: int, index: int, trial: Trial, tree: str) -> PointRun:
+        """Run a candidate, and end it when its curve is one to end; repeats are never ended so."""
+        run = self._runner.execute(trial)
+        if self._pruning is None:
+            return PointRun(trial, tree, execution=await run)
+        log, log_bytes = self._runner.candidate_log(trial)
+        found = await self._pruning.watch(number, index, run, log, log_bytes)
+        return PointRun(trial, tree, found.result, None, found.curve, found.pruned, found.seconds)
+
+    def _unscored(self, run: PointRun, pruned: Pruned) -> Score:
+        execution = run.execution
+        return Score(
+            status="pruned",
+            reason=pruned.reason,
+            seconds=run.seconds if execution is None else execution.wall_seconds,
+            sandbox=self._runner.kind,
+            guarantees=() if execution is None else execution.guarantees,
+            pruned=pruned,
+        )
 
     def _trial(self, idea: Idea, index: int, workspace: Path) -> Trial:
         return Trial(

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from lab_plugin.campaign._curves import curves_of
 from lab_plugin.campaign._keeping import KeepDesk
 from lab_plugin.campaign._ruling import (
     REASON,
@@ -15,18 +16,19 @@ from lab_plugin.campaign._ruling import (
     failure_word,
     origin_of,
     points_of,
+    pruned_of,
     ruled,
 )
 from lab_plugin.campaign._trials import PointRun
 from lab_plugin.comparison import ComparisonDesk, OpenComparison
-from lab_plugin.details import store_score
+from lab_plugin.details import Details, store_score, write_details
 from lab_plugin.errors import RefConflict, RepositoryError
 from lab_plugin.evidence import EvidenceDesk
 from lab_plugin.idea import Idea
 from lab_plugin.lab import Lab
 from lab_plugin.ledger import Champion, TierRecord, VerdictRecord
 from lab_plugin.repository import Lease, RefChange
-from lab_plugin.scorer import Score
+from lab_plugin.scorer import CANDIDATE, Score
 from lab_plugin.timestamps import utc_now
 
 _TRIES = 5
@@ -95,9 +97,7 @@ class VerdictDesk:
         """
         best = best_of(scores, self._lab.config.scorer.goal)
         trial = _trial_of(runs, best)
-        details = ""
-        if runs and scores:
-            details = await asyncio.to_thread(self.details_of, runs[best], scores[best])
+        details = await asyncio.to_thread(self.details_of, runs, scores, best)
         async with self._one_at_a_time:
             for _ in range(_TRIES):
                 if self._comparisons.unclear(idea.number):
@@ -195,9 +195,22 @@ class VerdictDesk:
         self._keeping.forget(idea.number)
         return report
 
-    def details_of(self, run: PointRun, score: Score) -> str:
-        """Store what was said of a point, as a tree; "" where the ledger answered for it."""
-        return "" if run.execution is None else store_score(self._lab, score, run.execution)
+    def details_of(self, runs: Sequence[PointRun], scores: Sequence[Score], best: int) -> str:
+        """Store all curves, and what was said of the point that decides unless the ledger answered for it.
+
+        Args:
+            runs: Of all points.
+            scores: Of them.
+            best: Index of the point that decides.
+
+        Returns:
+            The tree's object id; "" when nothing was said.
+        """
+        curves = curves_of(runs)
+        if not runs or not scores or runs[best].answer is not None:
+            return write_details(self._lab.repository, Details(), self._lab.redactor.text, curves)
+        stderr = runs[best].trial.folder / CANDIDATE / "stderr.log"
+        return store_score(self._lab, scores[best], stderr, curves)
 
     def _record(
         self,
@@ -255,6 +268,7 @@ class VerdictDesk:
             comparison=ruling.comparison,
             drift=self._comparisons.drift,
             continues=idea.continues,
+            pruned=pruned_of(scores[best]) if scores else None,
         )
 
     def _rule_on(
@@ -307,7 +321,7 @@ class VerdictDesk:
 
 def _trial_of(runs: Sequence[PointRun], best: int) -> Path | None:
     """Folder of the trial that a verdict shows: its best point's, else the first that ran, if any."""
-    ran = [run for run in (*runs[best : best + 1], *runs) if run.execution is not None]
+    ran = [run for run in (*runs[best : best + 1], *runs) if run.answer is None]
     return ran[0].trial.folder if ran else None
 
 

@@ -11,6 +11,7 @@ from lab_plugin.config._models import Budget, Config, Lab, SandboxTable, Tier
 from lab_plugin.config._parse import parse
 from lab_plugin.config._patterns import is_scorer_file, scorer_files
 from lab_plugin.config._proposing import Proposer, Strategy
+from lab_plugin.config._pruning import CURVES, Pruning
 from lab_plugin.config._resources import Resources
 from lab_plugin.config._schemas import (
     ANY,
@@ -36,6 +37,7 @@ from lab_plugin.config._units import parse_duration, parse_size
 
 __all__ = [
     "ANY",
+    "CURVES",
     "LAB_FILE",
     "LINES",
     "LOCK_FILE",
@@ -59,6 +61,7 @@ __all__ = [
     "OutputSchema",
     "Parameter",
     "Proposer",
+    "Pruning",
     "Resources",
     "SandboxTable",
     "Scalar",

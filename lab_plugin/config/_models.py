@@ -21,6 +21,7 @@ from lab_plugin.config._fields import (
     check_variable,
 )
 from lab_plugin.config._proposing import Proposer, Strategy
+from lab_plugin.config._pruning import Pruning
 from lab_plugin.config._resources import Resources
 from lab_plugin.config._scoring import Scorer
 from lab_plugin.config._services import Services
@@ -126,6 +127,7 @@ class Config(Table):
     search_space: SearchSpace | None = None
     decision: Decision = Decision()
     budget: Budget = Budget()
+    pruning: Pruning | None = None
     feedback: Feedback = Feedback()
     sandbox: SandboxTable = SandboxTable()
     resources: Resources = Resources()

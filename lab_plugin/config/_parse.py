@@ -20,6 +20,7 @@ from lab_plugin.config._faults import FaultTeller, label
 from lab_plugin.config._feedback import Feedback
 from lab_plugin.config._models import Budget, Config, Lab, SandboxTable, Tier
 from lab_plugin.config._proposing import Proposer, Strategy
+from lab_plugin.config._pruning import Pruning, check_pruning
 from lab_plugin.config._resources import Resources
 from lab_plugin.config._scoring import Scorer
 from lab_plugin.config._services import ServiceTables, check_services
@@ -37,6 +38,7 @@ _TABLES: dict[str, type[Table]] = {
     "search_space": SearchSpace,
     "decision": Decision,
     "budget": Budget,
+    "pruning": Pruning,
     "feedback": Feedback,
     "sandbox": SandboxTable,
     "resources": Resources,
@@ -215,6 +217,8 @@ def _add_faults_between(document: dict[str, object], faults: dict[Place, str]) -
         return content.keys() if isinstance(content, dict) else None
 
     for place, message in check_contract(values, given):
+        faults.setdefault(place, message)
+    for place, message in check_pruning(values, given):
         faults.setdefault(place, message)
     for place, message in check_decision(values):
         faults.setdefault(place, message)

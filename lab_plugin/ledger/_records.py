@@ -23,6 +23,18 @@ class _Record(BaseModel):
     """Position in the ledger, from 1, given when it is appended; 0 in records of before there was one."""
 
 
+class Pruned(BaseModel):
+    """A run that was ended early, for the curve that it reported of itself."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    step: int
+    value: FiniteFloat | None = None
+    """The curve's at that step; None when it was not finite."""
+    pruner: str
+    """By its name in `[pruning]`; `diverged` when the curve was not finite any more."""
+
+
 class Point(BaseModel):
     """One point of a batch: parameters, and what came of them."""
 
@@ -31,10 +43,12 @@ class Point(BaseModel):
     tree: str
     params: dict[str, Any] = Field(default_factory=dict)
     value: FiniteFloat | None = None
-    status: Literal["scored", "crashed", "rejected"] = "scored"
+    status: Literal["scored", "crashed", "rejected", "pruned"] = "scored"
     reason: str = ""
     seconds: float = 0.0
     metrics: dict[str, FiniteFloat] = Field(default_factory=dict)
+    pruned: Pruned | None = None
+    """Set where the status is `pruned`."""
 
 
 class Holdout(BaseModel):
@@ -261,6 +275,8 @@ class VerdictRecord(_Record):
     """A look at the champion that was taken before this verdict."""
     continues: int = 0
     """The idea that this one is a rerun of; 0 for none."""
+    pruned: Pruned | None = None
+    """Set when its run was ended early: it is reverted, and has no value."""
 
 
 class TierRecord(_Record):

@@ -190,6 +190,7 @@ def _value_faults(state: State, record: VerdictRecord) -> Iterator[Fault]:
             repr(against),
         )
     yield from _difference_faults(record)
+    yield from _pruned_faults(record)
     sealed = record.holdout.champion_value if record.holdout else None
     if champion is not None and sealed is not None and sealed != champion.holdout:
         yield Fault(
@@ -197,6 +198,26 @@ def _value_faults(state: State, record: VerdictRecord) -> Iterator[Fault]:
             _shown(champion.holdout),
             _shown(sealed),
         )
+
+
+def _pruned_faults(record: VerdictRecord) -> Iterator[Fault]:
+    """Check that what was pruned has no value and was not decided by any."""
+    number = record.number
+    if record.pruned is not None:
+        if record.verdict != "reverted":
+            yield Fault(f"idea {number} was pruned and is not reverted", "reverted", record.verdict)
+        if (
+            record.value is not None
+            or record.metrics
+            or record.comparison
+            or record.champion_value is not None
+        ):
+            yield Fault(f"idea {number} was pruned and has a value")
+    for index, point in enumerate(record.points, start=1):
+        if (point.status == "pruned") != (point.pruned is not None):
+            yield Fault(f"point {index} of idea {number} does not tell where it was pruned", "", point.status)
+        elif point.pruned is not None and (point.value is not None or point.metrics):
+            yield Fault(f"point {index} of idea {number} was pruned and has a value")
 
 
 def _comparison_faults(state: State, record: VerdictRecord, found: Comparison) -> Iterator[Fault]:

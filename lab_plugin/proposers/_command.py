@@ -139,6 +139,8 @@ def _record(outcome: Outcome) -> dict[str, Any]:
         "params": {name: _finite(value) for name, value in outcome.params.items()},
         "feedback": outcome.feedback,
         "stderr": outcome.stderr,
+        "pruned": outcome.pruned,
+        "curve": [[step, _finite(value)] for step, value in outcome.curve.items()],
         "samples": [
             {"id": sample.id, "score": sample.score, "note": sample.note} for sample in outcome.samples
         ],

@@ -84,6 +84,9 @@ class Outcome:
         feedback: What the scorer wrote for proposers.
         stderr: The end of the candidate's stderr.
         samples: Scores of public samples, the worst first.
+        pruned: Its run was ended early for its curve, so that it has no value.
+        curve: What the candidate reported of itself, step by step, in rising steps; of an older idea that was
+            pruned only the end, and nothing of other older ones. Empty too when the curve diverged.
     """
 
     number: int
@@ -95,6 +98,8 @@ class Outcome:
     feedback: str = ""
     stderr: str = ""
     samples: tuple[Sample, ...] = ()
+    pruned: bool = False
+    curve: Mapping[int, float] = field(default_factory=dict)
 
 
 @runtime_checkable
@@ -134,6 +139,7 @@ class Setup:
         directory: The lab's folder, relative to the workspace's root.
         files: What a program may see and edit, as `Job.files`.
         seed: Makes the proposer reproducible.
+        curve_goal: Which way the values of curves are better; None as the metric.
     """
 
     settings: Mapping[str, Any]
@@ -144,3 +150,4 @@ class Setup:
     directory: str = "."
     files: Mapping[str, FileRule] = field(default_factory=dict)
     seed: int = 0
+    curve_goal: Literal["maximize", "minimize"] | None = None

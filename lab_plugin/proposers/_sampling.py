@@ -46,7 +46,9 @@ def random_proposer(setup: Setup) -> SamplingProposer:
 
 
 def tpe_proposer(setup: Setup) -> SamplingProposer:
-    """Make the proposer `tpe`: a tree-structured Parzen estimator, random for the first 10 scored points.
+    """Make the proposer `tpe`: a tree-structured Parzen estimator, random for the first 10 points.
+
+    A point counts when it has a score or was pruned.
 
     Raises:
         ProposerError: There is no search space, or the table `[strategy]` has settings that it does not know.
@@ -71,7 +73,7 @@ class SamplingProposer:
     Args:
         name: The strategy's name.
         setup: As given to the factory.
-        sampler: Makes the sampler from a seed and the number of scored points.
+        sampler: Makes the sampler from a seed and the number of points that it learns from.
         looks_back: Whether the sampler learns from outcomes.
     """
 
@@ -93,6 +95,7 @@ class SamplingProposer:
         self.name = name
         self._seed = setup.seed
         self._sign = -1.0 if setup.goal == "maximize" else 1.0
+        self._curve_sign = -1.0 if (setup.curve_goal or setup.goal) == "maximize" else 1.0
         self._space = Space(setup.space)
         self._sampler = sampler
         self._looks_back = looks_back
@@ -122,7 +125,15 @@ class SamplingProposer:
             return
         value = outcome.value
         loss = None if value is None or not math.isfinite(value) else self._sign * value
-        self._memory.add(outcome.number, code, loss)
+        self._memory.add(outcome.number, code, loss, self._end(outcome) if loss is None else None)
+
+    def _end(self, outcome: Outcome) -> tuple[int, float] | None:
+        """Where a pruned curve ended; None for all others, and for one that diverged."""
+        if not outcome.pruned or not outcome.curve:
+            return None
+        step = max(outcome.curve)
+        value = outcome.curve[step]
+        return (step, self._curve_sign * value) if math.isfinite(value) else None
 
     def _draw(self, number: int, batch: int) -> list[Code]:
         seed = int.from_bytes(hashlib.sha256(f"{self._seed}:{number}".encode()).digest()[:4])
@@ -168,7 +179,7 @@ class SamplingProposer:
     def _study(self, seed: int) -> Study:
         import optuna
 
-        study = optuna.create_study(sampler=self._sampler(seed, self._memory.scored), direction="minimize")
+        study = optuna.create_study(sampler=self._sampler(seed, self._memory.learnt), direction="minimize")
         if self._looks_back:
             distributions = {name: axis.distribution() for name, axis in self._space.axes.items()}
             for trial in self._trials(distributions):
@@ -179,7 +190,7 @@ class SamplingProposer:
         from lab_plugin.proposers._trials import trial
 
         for entry in self._memory.visible():
-            yield trial(entry.code, distributions, entry.loss if entry.scored else None)
+            yield trial(entry.code, distributions, entry.loss if entry.scored else None, entry.end)
         for code in self._memory.pending():
             yield trial(code, distributions, None)
 
@@ -190,15 +201,14 @@ class SamplingProposer:
         return Suggestion(title=title, hypothesis=self._hypothesis(), points=points)
 
     def _hypothesis(self) -> str:
-        scored, best = self._memory.scored, self._memory.best
+        scored, pruned, best = self._memory.scored, self._memory.pruned, self._memory.best
         if not self._looks_back:
             return "Drawn at random from the search space, without regard to earlier scores."
-        if best is None or scored < _STARTUP:
-            return f"Drawn at random: the estimator starts at {_STARTUP} scored points, {scored} are known."
-        return (
-            f"The estimator expects more here than elsewhere, from {scored} scored points; "
-            f"the best so far is idea {best.number}."
-        )
+        known = f"{scored} scored points" + (f" and {pruned} pruned ones" if pruned else "")
+        if self._memory.learnt < _STARTUP:
+            return f"Drawn at random: the estimator starts at {_STARTUP} points, and knows {known}."
+        leader = f"; the best so far is idea {best.number}" if best else ""
+        return f"The estimator expects more here than elsewhere, from {known}{leader}."
 
 
 @contextmanager

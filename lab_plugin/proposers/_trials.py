@@ -24,23 +24,27 @@ class _SharedTrial(FrozenTrial):
         return copy.copy(self)
 
 
-def trial(code: Code, distributions: dict[str, Any], loss: float | None) -> FrozenTrial:
-    """A trial of one point.
+def trial(
+    code: Code, distributions: dict[str, Any], loss: float | None, end: tuple[int, float] | None = None
+) -> FrozenTrial:
+    """A trial of one point; one that was pruned has the `end` of its curve, step and loss.
 
     A point without a value is shown as running: the estimator counts such trials among the bad ones
     (its "constant liar"), so it keeps away from pending points and from regions that crash. As a
     failed trial it would be ignored, and the crash repeated.
     """
+    state = TrialState.RUNNING if loss is None else TrialState.COMPLETE
+    state = state if end is None else TrialState.PRUNED
     return _SharedTrial(
         number=-1,
         trial_id=-1,
-        state=TrialState.RUNNING if loss is None else TrialState.COMPLETE,
+        state=state,
         value=loss,
         datetime_start=_THEN,
-        datetime_complete=None if loss is None else _THEN,
+        datetime_complete=_THEN if state.is_finished() else None,
         params=dict(zip(distributions, code, strict=True)),
         distributions=distributions,
         user_attrs={},
         system_attrs={},
-        intermediate_values={},
+        intermediate_values={} if end is None else dict([end]),
     )

@@ -9,8 +9,10 @@ from lab_plugin.scorer._runner import TrialRunner
 from lab_plugin.scorer._scorecard import Sample, Scorecard, ScorecardFault, parse_scorecard
 from lab_plugin.scorer._snapshot import Snapshot, materialise_snapshot, remove_unused, store_snapshot
 from lab_plugin.scorer._trial import SCORECARD, Score, Trial
+from lab_plugin.scorer.contracts import CANDIDATE
 
 __all__ = [
+    "CANDIDATE",
     "FILE_NAME",
     "LARGE",
     "SCORECARD",

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from lab_plugin.config import Config
 from lab_plugin.redaction import Redactor
-from lab_plugin.sandbox import Execution, Sandbox
+from lab_plugin.sandbox import Execution, Limits, Sandbox
 from lab_plugin.scorer._trial import Score, Trial
-from lab_plugin.scorer.contracts import Programs, open_contract
+from lab_plugin.scorer.contracts import CANDIDATE, Programs, open_contract
 from lab_plugin.slots import Slots, needs_of, open_slots
 
 
@@ -53,6 +53,16 @@ class TrialRunner:
     def contained(self) -> bool:
         """Whether a candidate cannot have changed its workspace."""
         return "read_only_root" in self._sandbox.guarantees
+
+    @property
+    def kind(self) -> str:
+        """Kind of the sandbox."""
+        return self._sandbox.kind
+
+    @staticmethod
+    def candidate_log(trial: Trial) -> tuple[Path, int]:
+        """The candidate's stdout, which grows while it runs, and the bytes of it that are kept at most."""
+        return trial.folder / CANDIDATE / "stdout.log", Limits.log_bytes
 
     def with_tests(self, tests: tuple[str, ...]) -> TrialRunner:
         """The same, but for the locked tests."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from lab_plugin.pruning import Pruned
 from lab_plugin.scorer._scorecard import Sample
 
 SCORECARD = "scorecard.json"
@@ -44,7 +45,8 @@ class Score:
     """What came of a trial.
 
     Attributes:
-        status: `scored`, `crashed` (a program failed) or `rejected` (a rule was broken).
+        status: `scored`, `crashed` (a program failed), `rejected` (a rule was broken) or `pruned` (the run
+            was ended for its curve).
         reason: Why there is no value; empty when scored.
         value: The metric; None unless scored.
         metrics: All metrics of the scorecard, and what the host measured; empty unless scored.
@@ -53,9 +55,10 @@ class Score:
         seconds: Wall seconds of candidate and scorer.
         sandbox: Kind that ran them.
         guarantees: What it held, and what the scorer's contract held.
+        pruned: Where and by what it was pruned; None unless pruned.
     """
 
-    status: Literal["scored", "crashed", "rejected"]
+    status: Literal["scored", "crashed", "rejected", "pruned"]
     reason: str = ""
     value: float | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
@@ -64,3 +67,4 @@ class Score:
     seconds: float = 0.0
     sandbox: str = ""
     guarantees: tuple[str, ...] = ()
+    pruned: Pruned | None = None

@@ -9,11 +9,13 @@ from datetime import datetime
 
 from lab_plugin.comparison_report import has_chart
 from lab_plugin.decision import Pairs
-from lab_plugin.ledger._records import ConfirmationRecord, LockRecord, Point, VerdictRecord
+from lab_plugin.ledger._records import ConfirmationRecord, LockRecord, Point, Pruned, VerdictRecord
+from lab_plugin.pruning import Curve
 from lab_plugin.report import idea_name
 from lab_plugin.tracking._names import clean, metrics, params, tags
 from lab_plugin.tracking._story import Story, Tally
 
+_CURVE_POINTS = 400
 KEY = "lab.record"
 """Run tag with the ledger commit that the run mirrors: how a run is found again."""
 
@@ -28,7 +30,9 @@ class Scorer:
 
 @dataclass(frozen=True, kw_only=True)
 class Draft:
-    """One run, ready to be written. Times are milliseconds since 1970; `end` is 0 while it runs."""
+    """One run, ready to be written. Times are milliseconds since 1970; `end` is 0 while it runs. `curve` is
+    what the candidate reported of itself, step and value.
+    """
 
     key: str
     name: str
@@ -38,6 +42,7 @@ class Draft:
     status: str = "FINISHED"
     params: dict[str, str] = field(default_factory=dict)
     metrics: dict[str, float] = field(default_factory=dict)
+    curve: tuple[tuple[int, float], ...] = ()
     scorer: Scorer | None = None
     children: tuple[Draft, ...] = ()
 
@@ -77,11 +82,27 @@ def idea_draft(key: str, record: VerdictRecord, metric: str) -> Draft:
         tags=_idea_tags(key, record),
         start=start,
         end=end,
-        status="FAILED" if record.verdict in ("crashed", "rejected") else "FINISHED",
+        status=_status(record),
         params=params(record.params),
         metrics=metrics(((metric, record.value), *_further(record.metrics, metric), *own)),
         children=children,
     )
+
+
+def with_curves(draft: Draft, curves: Mapping[int, Curve]) -> Draft:
+    """The run of an idea with the curves of its points, by their index; so thin that one batch holds each."""
+    if not draft.children:
+        return _with_curve(draft, curves.get(0))
+    children = [_with_curve(child, curves.get(index)) for index, child in enumerate(draft.children)]
+    return replace(draft, children=tuple(children))
+
+
+def _with_curve(draft: Draft, curve: Curve | None) -> Draft:
+    return draft if curve is None else replace(draft, curve=curve.thin(_CURVE_POINTS).points)
+
+
+def _pruned(found: Pruned | None) -> str | None:
+    return None if found is None else f"{found.pruner} at step {found.step}"
 
 
 def _idea_tags(key: str, record: VerdictRecord) -> dict[str, str]:
@@ -106,11 +127,18 @@ def _idea_tags(key: str, record: VerdictRecord) -> dict[str, str]:
             "lab.duplicate_of": record.duplicate_of,
             "lab.compared_with": record.comparison.champion if record.comparison else None,
             "lab.continues": record.continues or None,
+            "lab.pruned": _pruned(record.pruned),
             "lab.drift": "moved" if record.drift and record.drift.moved else None,
             "mlflow.note.content": _note(record),
             **_source(record.branch, record.commit),
         }
     )
+
+
+def _status(record: VerdictRecord) -> str:
+    if record.pruned is not None:
+        return "KILLED"
+    return "FAILED" if record.verdict in ("crashed", "rejected") else "FINISHED"
 
 
 def _note(record: VerdictRecord) -> str:
@@ -181,6 +209,7 @@ def _point_draft(
         "lab.kind": "point",
         "lab.point": f"{record.number:04d}.{index}",
         "lab.status": point.status,
+        "lab.pruned": _pruned(point.pruned),
         "lab.campaign": record.campaign,
         "lab.epoch": record.epoch,
         "lab.tree": point.tree,
@@ -193,7 +222,7 @@ def _point_draft(
         tags=tags(values),
         start=start,
         end=min(end, start + int(1000 * point.seconds)),
-        status="FINISHED" if point.status == "scored" else "FAILED",
+        status={"scored": "FINISHED", "pruned": "KILLED"}.get(point.status, "FAILED"),
         params=params(point.params),
         metrics=metrics(((metric, point.value), *_further(point.metrics, metric), *own)),
     )

@@ -10,7 +10,16 @@ from pathlib import Path
 
 from lab_plugin.errors import LabError, TrackingError
 from lab_plugin.ledger._records import VerdictRecord
-from lab_plugin.tracking._contract import Artifacts, LedgerReader, Links, Progress, SyncReport, Written
+from lab_plugin.pruning import Curve
+from lab_plugin.tracking._contract import (
+    Artifacts,
+    Curves,
+    LedgerReader,
+    Links,
+    Progress,
+    SyncReport,
+    Written,
+)
 from lab_plugin.tracking._environment import quiet
 from lab_plugin.tracking._lock import Busy
 from lab_plugin.tracking._mirroring import Mirroring
@@ -27,6 +36,10 @@ _log = logging.getLogger("lab_plugin.tracking")
 
 
 def _no_files(record: VerdictRecord) -> Mapping[str, bytes | Path]:
+    return {}
+
+
+def _no_curves(record: VerdictRecord) -> Mapping[int, Curve]:
     return {}
 
 
@@ -49,6 +62,7 @@ class Mirror:
         artifacts: Files of an idea.
         written: Told of each idea that MLflow has.
         place: The repository's name, put behind the lab's name where that is taken.
+        curves: Curves of an idea's runs.
     """
 
     def __init__(
@@ -60,10 +74,11 @@ class Mirror:
         artifacts: Artifacts = _no_files,
         written: Written = _untold,
         place: str = "",
+        curves: Curves = _no_curves,
     ) -> None:
         if not re.fullmatch(r"[\w.-]+", identity):
             raise ValueError(f"{identity!r} is no identity for a lab")
-        self._parts = (store, (lab, identity, place), ledger, artifacts, written)
+        self._parts = (store, (lab, identity, place), ledger, artifacts, curves, written)
         self._wake = threading.Event()
         self._stop = threading.Event()
         self._behind = False

@@ -8,7 +8,15 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from lab_plugin.tracking._contract import Artifacts, Entry, LedgerReader, Progress, SyncReport, Written
+from lab_plugin.tracking._contract import (
+    Artifacts,
+    Curves,
+    Entry,
+    LedgerReader,
+    Progress,
+    SyncReport,
+    Written,
+)
 from lab_plugin.tracking._drafts import is_campaign_key
 from lab_plugin.tracking._experiment import Experiment, connect, reconnect
 from lab_plugin.tracking._lock import file_lock
@@ -30,6 +38,7 @@ class Mirroring:
         names: Of the lab: name, identity, place.
         ledger: What is mirrored.
         artifacts: Files of an idea.
+        curves: Its curves.
         written: Told of each idea that MLflow has.
     """
 
@@ -39,12 +48,13 @@ class Mirroring:
         names: tuple[str, str, str],
         ledger: LedgerReader,
         artifacts: Artifacts,
+        curves: Curves,
         written: Written,
     ) -> None:
         self._store = store
         self._names = names
         self._ledger = ledger
-        self._sources = (artifacts, written)
+        self._sources = (artifacts, curves, written)
         self._client: MlflowClient | None = None
         self._file: tuple[int, int] | None = None
         self.forget()

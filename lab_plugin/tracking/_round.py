@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 
 from lab_plugin.gap import gap_chart
 from lab_plugin.ledger._records import CampaignRecord, ConfirmationRecord, LockRecord, VerdictRecord
+from lab_plugin.pruning import Curve
 from lab_plugin.tracking import _drafts
-from lab_plugin.tracking._contract import Artifacts, Entry, Progress, SyncReport, Written
+from lab_plugin.tracking._contract import Artifacts, Curves, Entry, Progress, SyncReport, Written
 from lab_plugin.tracking._drafts import Draft
 from lab_plugin.tracking._names import clean
 from lab_plugin.tracking._runs import Found, Runs
@@ -35,7 +36,7 @@ class Round:
     Args:
         experiment: The lab's experiment.
         runs: Its runs.
-        sources: Files of an idea, and who is told when it is written.
+        sources: Files and curves of an idea, and who is told when it is written.
         lookup: The run with a key, if it may be there already.
         advance: Called with each ledger commit up to which all is written.
         older: Runs that are about to be replaced, by key; their files are taken over.
@@ -45,7 +46,7 @@ class Round:
         self,
         experiment: Experiment,
         runs: Runs,
-        sources: tuple[Artifacts, Written],
+        sources: tuple[Artifacts, Curves, Written],
         lookup: Lookup,
         advance: Callable[[str], None],
         older: Mapping[str, Found],
@@ -53,7 +54,7 @@ class Round:
         self._experiment = experiment
         self._advance = advance
         self._runs = runs
-        self._artifacts, self._told = sources
+        self._artifacts, self._curves, self._told = sources
         self._lookup = lookup
         self._older = older
         self._written = self._already = self._failed = 0
@@ -123,7 +124,10 @@ class Round:
         return self._story.lock.metric if self._story.lock else "metric"
 
     def _idea(self, commit: str, record: VerdictRecord) -> None:
-        self._put(_drafts.idea_draft(commit, record, self._metric), lambda: self._files(record))
+        draft = _drafts.idea_draft(commit, record, self._metric)
+        if record.details:
+            draft = _drafts.with_curves(draft, self._curves_of(record))
+        self._put(draft, lambda: self._files(record))
         self._tell(record)
         curves = _drafts.curve_point(self._story, record.campaign, record)
         if record.holdout is not None:
@@ -148,6 +152,13 @@ class Round:
             return self._artifacts(record)
         except Exception as error:  # noqa: BLE001 (numbers are mirrored even where files are lost)
             _log.warning("Idea %04d is shown in MLflow without its files: %s", record.number, error)
+            return {}
+
+    def _curves_of(self, record: VerdictRecord) -> Mapping[int, Curve]:
+        try:
+            return self._curves(record)
+        except Exception as error:  # noqa: BLE001 (the record is mirrored even where its curves are lost)
+            _log.warning("Idea %04d is shown in MLflow without its curve: %s", record.number, error)
             return {}
 
     def _tell(self, record: VerdictRecord) -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _PARENT = "mlflow.parentRunId"
 _PAGE = 1000
 _METRICS_PER_BATCH = 900
+_CURVE = "curve"
 
 
 class Found(NamedTuple):
@@ -118,6 +119,8 @@ class Runs:
         else:
             run_id, place = found.run_id, found.files
         metrics = [Metric(key, value, draft.end, 0) for key, value in draft.metrics.items()]
+        name = _CURVE if _CURVE not in draft.metrics else f"lab_{_CURVE}"
+        metrics += [Metric(name, value, draft.end, step) for step, value in draft.curve]
         params = [Param(key, value) for key, value in draft.params.items()]
         if metrics or params or tags:
             pairs = [RunTag(key, value) for key, value in tags.items()]

@@ -14,6 +14,7 @@ from lab_plugin.verification._decisions import decision_problems
 from lab_plugin.verification._epochs import epoch_problems
 from lab_plugin.verification._memory import memory_problems, remember
 from lab_plugin.verification._promotions import promotion_problems
+from lab_plugin.verification._pruned import pruned_problems
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,7 @@ def _own_problems(lab: Lab, proof: Proof) -> Iterator[Problem]:
     yield from decision_problems(lab, proof)
     yield from comparison_problems(lab, proof)
     yield from promotion_problems(lab, proof)
+    yield from pruned_problems(lab, proof)
     yield from memory_problems(lab, proof)
 
 

@@ -23,6 +23,9 @@ async def verify_idea(lab: Lab, text: str) -> Rerun:
         SandboxUnavailable: The sandbox broke.
     """
     subject = _subject(lab, text)
+    if isinstance(subject, VerdictRecord) and subject.pruned is not None:
+        explanation = f"its run was ended early, and it has no score to compare with: {subject.reason}"
+        return Rerun(subject.number, None, None, True, explanation)
     if isinstance(subject, VerdictRecord):
         explanation = f"nothing of it was run, then or now: {subject.verdict}, {subject.reason}"
         return Rerun(subject.number, None, None, True, explanation)
@@ -44,7 +47,7 @@ async def verify_idea(lab: Lab, text: str) -> Rerun:
 
 
 def _subject(lab: Lab, text: str) -> Subject | VerdictRecord:
-    """What to score; a verdict of which nothing ever ran is returned as it is."""
+    """What to score; a verdict of which nothing ever ran to its end is returned as it is."""
     state = lab.ledger.state()
     champion, lock = state.champion, state.lock
     if text == "best" and champion is not None and lock is not None and champion.commit == lock.commit:
@@ -60,7 +63,8 @@ def _subject(lab: Lab, text: str) -> Subject | VerdictRecord:
             lock.holdout,
         )
     record = find_idea(lab, text)
-    if record.value is None and not record.sandbox and record.duplicate_of is None:
+    nothing_ran = record.value is None and not record.sandbox and record.duplicate_of is None
+    if nothing_ran or record.pruned is not None:
         return record
     lock = _lock_record(lab, record.epoch)
     # A value may be a mean over several seeds; the metrics are those of the first.

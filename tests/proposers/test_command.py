@@ -103,6 +103,8 @@ print(json.dumps(told))
         "params": {"lr": 5.2},
         "feedback": "",
         "stderr": "",
+        "pruned": False,
+        "curve": [],
         "samples": [],
     }
     assert history[-1]["params"] == {"bad": None}

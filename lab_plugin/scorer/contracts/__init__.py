@@ -2,6 +2,6 @@
 
 from lab_plugin.scorer.contracts._contract import Contract
 from lab_plugin.scorer.contracts._open import open_contract
-from lab_plugin.scorer.contracts._programs import Programs
+from lab_plugin.scorer.contracts._programs import CANDIDATE, Programs
 
-__all__ = ["Contract", "Programs", "open_contract"]
+__all__ = ["CANDIDATE", "Contract", "Programs", "open_contract"]

@@ -16,6 +16,9 @@ from lab_plugin.scorer._log_tail import tail
 from lab_plugin.scorer._scorecard import MAX_BYTES
 from lab_plugin.scorer._trial import Trial
 
+CANDIDATE = "candidate"
+"""Folder of a trial with the candidate's logs and outputs."""
+
 _INSIDE = Path(__file__).with_name("inside")
 # `python FILE` would need the file's path inside, which a command cannot name.
 _BOOT = (
@@ -74,7 +77,7 @@ class Programs:
             inputs={"LAB_PARAMS": params, **self._data(), **(inputs or {})},
             outputs=outputs,
             output_variables={"LAB_OUTPUTS": "."},
-            destination=_fresh(trial.folder / "candidate"),
+            destination=_fresh(trial.folder / CANDIDATE),
             environment=self._environment(trial, candidate.timeout),
             limits=Limits(
                 wall_seconds=candidate.timeout + further_seconds,
