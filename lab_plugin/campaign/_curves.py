@@ -105,4 +105,5 @@ def _recalled(lab: Lab, state: State) -> list[Past]:
 
 def _is_told_by_result(state: State, record: _Result) -> bool:
     """Whether a verdict repeats what the idea's result at the tier says: it was not promoted."""
-    return isinstance(record, VerdictRecord) and state.results.get(record.number, record.tier) is not None
+    known = state.results.get(record.epoch, record.number, record.tier)
+    return isinstance(record, VerdictRecord) and known is not None

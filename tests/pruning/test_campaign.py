@@ -267,3 +267,41 @@ async def test_points_of_a_batch_are_pruned_one_by_one_and_the_optimiser_is_told
     assert wanted.items() <= losses.items()
     assert verify_ledger(lab) == []
     lab.close()
+
+
+TIERS = """
+[tiers.proxy]
+seeds   = 1
+promote = { threshold = 0.2 }
+
+[tiers.final]
+seeds = 1
+"""
+
+
+async def test_curves_of_different_tiers_are_never_mixed(make: Callable[..., Path], home: Path) -> None:
+    plan = [
+        {"curve": rising(0.5), "value": 0.5},
+        {"curve": rising(0.6), "value": 0.6},
+        {"curve": rising(0.05), "sleep": 95, "value": 0.9},
+        {"curve": rising(0.7), "value": 0.7},
+    ]
+    folder = make(plan, PRUNING + TIERS)
+    # At the last tier curves are ten times as high: beside those, every one of the first tier is bad.
+    scaled = 'value * (10 if os.environ["LAB_TIER"] == "final" else 1), flush'
+    (folder / "candidate.py").write_text(CANDIDATE.replace("value, flush", scaled, 1))
+    git(folder, "commit", "-qam", "Scale")
+    await lock(folder)
+    await run(folder, 2)
+    # From here on by what the ledger has of each tier.
+    pruned, good = await run(folder, 2)
+    assert (pruned.tier, pruned.verdict) == ("proxy", "reverted")
+    assert "of 2 curves there (0.11)" in pruned.reason
+    assert (good.tier, good.verdict) == ("final", "kept")
+    lab = Lab.open(folder)
+    assert read_curves(lab.repository, good.details)[0].points[0] == (0, 1.4)
+    assert [(result.number, result.tier) for result in lab.ledger.state().results] == [
+        (1, "proxy"), (2, "proxy"), (4, "proxy"),
+    ]  # fmt: skip
+    assert verify_ledger(lab) == []
+    lab.close()
