@@ -50,6 +50,9 @@ class Idea(BaseModel):
         fault: Set when there is nothing to run.
         continues: The idea whose comparison goes on with this one; 0 for none.
         max_repeats: Of that, in all; 0 for the lab's.
+        priority: The highest goes first.
+        after: Ideas that must have their verdict before this one starts.
+        only_if_kept: Ideas that must be kept before this one starts; it is rejected when one is not.
         commit: Of the first point; empty until it is committed.
         opened: The commit that the open ref is at, where that is another one; else empty.
     """
@@ -69,6 +72,9 @@ class Idea(BaseModel):
     fault: Fault | None = None
     continues: int = 0
     max_repeats: int = 0
+    priority: int = 0
+    after: tuple[int, ...] = ()
+    only_if_kept: tuple[int, ...] = ()
     commit: str = Field(default="", exclude=True)
     opened: str = Field(default="", exclude=True)
 

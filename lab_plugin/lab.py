@@ -140,6 +140,16 @@ class Lab:
         return f"refs/lab/{self.name}/open/"
 
     @property
+    def queue_ref(self) -> str:
+        """What the owner wishes of the open ideas."""
+        return f"refs/lab/{self.name}/queue"
+
+    @property
+    def numbers_ref(self) -> str:
+        """The number of the next idea."""
+        return f"refs/lab/{self.name}/numbers"
+
+    @property
     def tag(self) -> str:
         """The Prefect tag of all runs of this lab."""
         return f"lab:{self.name}-{self.identity}"

@@ -16,6 +16,7 @@ from lab_plugin.cli._campaign import results, run, status
 from lab_plugin.cli._decisions import confirm, rerun
 from lab_plugin.cli._diagnose import diagnose
 from lab_plugin.cli._ideas import diff, show
+from lab_plugin.cli._queue import add, cancel, pause, prioritize, queue, resume
 from lab_plugin.cli._setup import check, init, lock
 from lab_plugin.cli._simulate import simulate
 from lab_plugin.cli._upkeep import clean, merge, sync
@@ -38,6 +39,12 @@ for command in (
     run,
     rerun,
     confirm,
+    add,
+    queue,
+    pause,
+    resume,
+    cancel,
+    prioritize,
     status,
     results,
     show,
