@@ -60,7 +60,7 @@ async def campaign(
         stack.enter_context(tags(f"campaign:{this.number}"))
         board = await stack.enter_async_context(Board(this, own_run))
         stack.enter_context(subscribed(board))
-        await stack.enter_async_context(watching(own_run, this.stop))
+        await stack.enter_async_context(watching(own_run, this))
         closing = asyncio.create_task(_close_dead_runs(this))
         # All slots end before the lab is let go: one that failed has stopped the others.
         runs = IterationRuns(

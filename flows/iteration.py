@@ -43,4 +43,6 @@ async def iteration(lab: str, number: int) -> State[Any]:
             outcome = cast(Outcome, await state.aresult())
     except Interrupted as interruption:
         return Cancelled(message=str(interruption))
+    if outcome.verdict is not None and outcome.verdict.cancelled:
+        return Cancelled(message=outcome.message)
     return Completed(name=outcome.word, message=outcome.message)

@@ -25,11 +25,11 @@ class PlannedPoint(BaseModel):
 
 
 class Fault(BaseModel):
-    """Why a proposal is not worth a trial: it crashed, or it broke a rule."""
+    """Why an idea has no trial: its proposal crashed or broke a rule, or its owner cancelled it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    verdict: Literal["crashed", "rejected"]
+    verdict: Literal["crashed", "rejected", "inconclusive"]
     reason: str
 
 
@@ -82,6 +82,11 @@ class Idea(BaseModel):
     def name(self) -> str:
         """`0007-wider-mlp`: the last part of its branch."""
         return f"{self.number:04d}-{self.slug}"
+
+    @property
+    def conditions(self) -> dict[int, Literal["decided", "kept"]]:
+        """Idea -> what must have come of it before this one starts."""
+        return {**dict.fromkeys(self.after, "decided"), **dict.fromkeys(self.only_if_kept, "kept")}
 
     def message(self, lab: str) -> str:
         """The commit message: title, hypothesis, and the proposal as one line of JSON."""

@@ -77,6 +77,9 @@ def _of_verdict(record: VerdictRecord, tree: str) -> Answer | None:
     if record.value is not None:
         score = Score(status="scored", value=record.value, metrics=record.metrics)
         return Answer(record.number, score)
+    if not record.sandbox and record.duplicate_of is None:
+        # Nothing of it ever ran: it broke a rule, or what it was to run after was not kept.
+        return None
     status: dict[str, Literal["crashed", "rejected"]] = {"crashed": "crashed", "rejected": "rejected"}
     if record.verdict not in status:
         # It was never run to its end here.

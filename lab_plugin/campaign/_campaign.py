@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from lab_plugin import events
 from lab_plugin.campaign._agenda import Agenda
+from lab_plugin.campaign._control import Cancelled, Control
 from lab_plugin.campaign._ideas import IdeaDesk
 from lab_plugin.campaign._keeping import KeepDesk
 from lab_plugin.campaign._plan import Interrupted
@@ -29,10 +30,11 @@ from lab_plugin.errors import LabError, SandboxUnavailable, SpaceExhausted
 from lab_plugin.evidence import EvidenceDesk
 from lab_plugin.feedback import Feedback
 from lab_plugin.holdout import HoldoutDesk, holdout_runner
-from lab_plugin.idea import Idea
+from lab_plugin.idea import Fault, Idea
 from lab_plugin.lab import Lab
 from lab_plugin.ledger import Champion, LockRecord, OpenCampaign, VerdictRecord
 from lab_plugin.proposers import Proposer
+from lab_plugin.queue import Numbers, Wishes
 from lab_plugin.repository import Lease
 from lab_plugin.sandbox import Sandbox
 from lab_plugin.scheduling import Line, Schedule
@@ -53,12 +55,14 @@ class Campaign:
         lease: Held.
         proposer: Makes ideas; told of the history.
         slots: The machine's cores and cards.
+        control: Ends and holds back what the owner wishes.
 
     Attributes:
         lab: The lab.
         number: The campaign's number.
         resumed: It was open before this process.
         spending: Its accounts.
+        control: The same.
         set_aside: A sentence for each open idea that cannot be read back, and is left alone.
     """
 
@@ -71,17 +75,20 @@ class Campaign:
         lease: Lease,
         proposer: Proposer,
         slots: Slots,
+        control: Control,
     ) -> None:
         self.lab = lab
         self.number = view.number
         self.resumed = resumed
         self.spending = Spending(lab, view)
+        self.control = control
         self._lease = lease
         self._slots = slots
         self._feedback = Feedback(lab)
         self._visits: dict[int, float] = {}
         self._flow_runs: dict[int, str] = {}
-        self._stopped = asyncio.Event()
+        self._cancelled: dict[int, str] = {}
+        self._only_reruns = False
         self._stop_reason = ""
         self._closes = True
         record, self._lock = lab.require_lock()
@@ -93,7 +100,7 @@ class Campaign:
         evidence = EvidenceDesk(lab, lab.folder / "evidence")
         self._comparisons = ComparisonDesk(lab, record, view, self._trials.repeat)
         self._verdicts = VerdictDesk(lab, lease, record.digest, evidence, keeping, self._comparisons)
-        self._next_number = max(lab.ledger.state().next_number, self._ideas.highest_number() + 1)
+        self._numbers = Numbers(lab)
         self._agenda = self._open_agenda()
         self._telling = Telling(proposer, deferred=self._agenda.fixed)
         self._promotions = PromotionDesk(self._agenda, self._verdicts, self._close, self.spending.must_end)
@@ -124,6 +131,9 @@ class Campaign:
         """
         while not self._stop_reason:
             change = self._agenda.change()
+            if self.control.holds():
+                await change.wait()
+                continue
             if (number := self.next_number()) is not None:
                 return number
             if await self._promotions.settle():
@@ -155,10 +165,10 @@ class Campaign:
         for number, repeats in ideas.items():
             idea = waiting.get(number)
             if idea is None:
-                idea = self._ideas.rerun(self._new_number(), self.number, known[number], repeats)
+                idea = self._ideas.rerun(self._numbers.take(), self.number, known[number], repeats)
             chosen[idea.number] = idea
         # A campaign that was open before goes on with its own ideas another time.
-        self._closes = not self.resumed
+        self._closes, self._only_reruns = not self.resumed, True
         for number in self._open.keys() - chosen.keys():
             self._agenda.schedule.withdraw(number)
         self._open = chosen
@@ -168,10 +178,47 @@ class Campaign:
 
     def stop(self, reason: str) -> None:
         """End now: running trials are killed, their ideas stay open, and `lab run` goes on with them."""
-        if not self._stopped.is_set() and not self._agenda.finished:
+        if not self.control.stop_reason and not self._agenda.finished:
             self._stop_reason = reason
-        self._stopped.set()
+        self.control.stop(reason)
         self._agenda.touch()
+
+    async def follow(self, wishes: Wishes) -> None:
+        """Do what the owner wishes of ideas that are in no slot: called several times a second.
+
+        Args:
+            wishes: As they are now.
+
+        Raises:
+            RepositoryError: A verdict cannot be written.
+        """
+        schedule = self._agenda.schedule
+        self._take_in(wishes)
+        for entry in tuple(schedule):
+            number, idea = entry.number, self._open.get(entry.number)
+            priority = wishes.priorities.get(number, idea.priority if idea else 0)
+            if (priority, number in wishes.held) != (entry.priority, entry.held):
+                schedule.change(number, priority=priority, held=number in wishes.held)
+            if entry.phase != "under way" and number in self._open and (why := self.control.reason(number)):
+                # Not to be taken meanwhile.
+                schedule.change(number, held=True)
+                await self._close(number, Ruling(verdict="inconclusive", reason=why))
+        await self._promotions.reject_hopeless()
+
+    def wake(self) -> None:
+        """See again what may start now."""
+        self._agenda.touch()
+
+    def _take_in(self, wishes: Wishes) -> None:
+        """Offer what was put into the queue since."""
+        new = {number for number in wishes.added if number not in self._agenda.schedule}
+        new -= self.lab.ledger.state().ideas.keys()
+        if not new or self._only_reruns:
+            return
+        for idea in self._ideas.left_open(self.number, self._epoch)[0]:
+            if idea.number in new:
+                self._open[idea.number] = idea
+                self._agenda.schedule.offer(idea.number, priority=idea.priority, after=idea.conditions)
 
     def newest(self, count: int) -> list[VerdictRecord]:
         """The newest verdicts of this campaign, oldest first."""
@@ -192,8 +239,13 @@ class Campaign:
         if (idea := self._open.get(number)) is not None:
             return idea
         try:
-            idea = await self._unless_stopped(self._propose(number))
+            idea = await self.control.step(number, "proposing", self._propose(number))
+        except Cancelled as wish:
+            fault, champion = Fault(verdict="inconclusive", reason=str(wish)), self._champion()
+            idea = self._ideas.without_proposal(number, self.number, self._epoch, champion, fault)
+            self._agenda.asked(number)
         except SpaceExhausted as error:
+            self.control.leave(number)
             self._agenda.exhaust(number, error.message)
             raise Interrupted(error.message) from None
         self._open[number] = idea
@@ -205,7 +257,7 @@ class Campaign:
         Raises:
             SandboxUnavailable: The sandbox broke; may be called again.
         """
-        return await self._unless_stopped(self._trials_of(idea).execute(idea))
+        return await self._until_cancelled(idea, "executing", self._trials_of(idea).execute(idea)) or ()
 
     async def evaluate(self, idea: Idea, runs: tuple[PointRun, ...]) -> tuple[Score, ...]:
         """Score what the candidates left, with the scorer that was locked.
@@ -214,8 +266,10 @@ class Campaign:
             LockError: The scorer changed since the lock; nothing is scored with it.
             SandboxUnavailable: The sandbox broke; may be called again.
         """
+        if idea.number in self._cancelled:
+            return ()
         await self._require_lock()
-        return await self._unless_stopped(self._trials_of(idea).evaluate(runs))
+        return await self._until_cancelled(idea, "evaluating", self._trials_of(idea).evaluate(runs)) or ()
 
     async def in_turn(
         self, idea: Idea, runs: tuple[PointRun, ...], scores: tuple[Score, ...]
@@ -228,7 +282,10 @@ class Campaign:
         if not self._agenda.fixed:
             return runs, scores
         schedule = self._agenda.schedule
-        await self._unless_stopped(self._agenda.until(lambda: schedule.may_count(idea.number)))
+        turn = self._agenda.until(lambda: schedule.may_count(idea.number))
+        await self._until_cancelled(idea, "", turn)
+        if idea.number in self._cancelled:
+            return (), ()
         return self._trials_of(idea).answered(runs, scores)
 
     async def screen(
@@ -241,13 +298,18 @@ class Campaign:
             SandboxUnavailable: The sandbox broke; may be called again, and goes on.
             RepositoryError: The result cannot be written.
         """
+        if idea.number in self._cancelled:
+            return Screening(verdict=await self._end_cancelled(idea.number))
         if idea.fault is not None or scores[self._best(scores, idea)].value is None:
             return Screening(verdict=await self.decide(idea, runs, scores, flow_run))
         await self._require_lock()
         desk = self._screening[self.tier_of(idea.number).name]
         trials = self._trials_of(idea)
         self._flow_runs[idea.number] = flow_run
-        found = await self._unless_stopped(desk.screen(idea, runs, scores, self._champion()))
+        screening_it = desk.screen(idea, runs, scores, self._champion())
+        found = await self._until_cancelled(idea, "comparing", screening_it)
+        if found is None:
+            return Screening(verdict=await self._end_cancelled(idea.number))
         if found.record is None:
             ruling = Ruling(verdict=found.word, reason=found.failure)
             verdict = await self._close(idea.number, ruling)
@@ -266,6 +328,8 @@ class Campaign:
 
     def unclear(self, idea: Idea, runs: tuple[PointRun, ...], scores: Sequence[Score]) -> bool:
         """Whether an idea needs `compare` before it can be decided."""
+        if idea.number in self._cancelled:
+            return False
         self._begin(idea, runs, scores)
         return self._comparisons.unclear(idea.number)
 
@@ -279,7 +343,8 @@ class Campaign:
         if not self.unclear(idea, runs, scores):
             return
         await self._require_lock()
-        await self._unless_stopped(self._comparisons.compare(idea.number, self.spending.hours_spent))
+        comparing = self._comparisons.compare(idea.number, self.spending.hours_spent)
+        await self._until_cancelled(idea, "comparing", comparing)
 
     async def decide(
         self, idea: Idea, runs: tuple[PointRun, ...], scores: Sequence[Score], flow_run: str = ""
@@ -290,6 +355,9 @@ class Campaign:
             if not self._agenda.schedule.screens(idea.number):
                 # Nothing to do, unless another keep came in between.
                 await self.compare(idea, runs, scores)
+            if idea.number in self._cancelled:
+                self._flow_runs[idea.number] = flow_run
+                return await self._end_cancelled(idea.number)
             clock = self._clock(idea.number)
             decided = await self._verdicts.decide(idea, runs, scores, clock, flow_run)
         self._trials_of(idea).settle(decided[0], runs)
@@ -326,7 +394,7 @@ class Campaign:
         strategy = self.lab.config.strategy
         line = Line(strategy.window) if strategy.order == "deterministic" else None
         schedule = Schedule(stages_of(self.lab.config.tiers), line)
-        return Agenda(schedule, line, self._new_number, self.spending.exhausted, self._champion)
+        return Agenda(schedule, line, self._numbers.take, self.spending.exhausted, self._champion)
 
     def _take_over(self, record: LockRecord) -> dict[int, Idea]:
         """Go on with the ideas that are open: each from where the ledger has it."""
@@ -367,6 +435,8 @@ class Campaign:
     def _settled(self, record: VerdictRecord, report: str) -> None:
         number = record.number
         self._visits.pop(number, None)
+        self._cancelled.pop(number, None)
+        self.control.leave(number)
         self._flow_runs.pop(number, None)
         self._open.pop(number, None)
         shutil.rmtree(self._trials.folder_of(number), ignore_errors=True)
@@ -411,10 +481,18 @@ class Campaign:
         assert champion is not None
         return champion
 
-    def _new_number(self) -> int:
-        number = self._next_number
-        self._next_number += 1
-        return number
+    async def _until_cancelled(self, idea: Idea, phase: str, work: Coroutine[Any, Any, T]) -> T | None:
+        """Do a step of an idea; None when its owner ended it, which its verdict then says."""
+        try:
+            return await self.control.step(idea.number, phase, work)
+        except Cancelled as wish:
+            self._cancelled.setdefault(idea.number, str(wish))
+            return None
+
+    async def _end_cancelled(self, number: int) -> VerdictRecord:
+        verdict = await self._close(number, Ruling(verdict="inconclusive", reason=self._cancelled[number]))
+        self._agenda.counted()
+        return verdict
 
     async def _require_lock(self) -> None:
         await asyncio.to_thread(self.lab.require_terms, self._lock)
@@ -427,19 +505,8 @@ class Campaign:
         return HoldoutDesk(self.lab, lease, runner.with_slots(self._slots), self._unless_stopped)
 
     async def _unless_stopped(self, work: Coroutine[Any, Any, T]) -> T:
-        """Do a step of an idea, or end it and everything that it started when the campaign is stopped."""
-        step = asyncio.ensure_future(work)
-        stop = asyncio.ensure_future(self._stopped.wait())
-        try:
-            await asyncio.wait((step, stop), return_when=asyncio.FIRST_COMPLETED)
-            if step.done():
-                return step.result()
-            raise Interrupted(f"{self._stop_reason}; the idea stays open, `lab run` goes on with it")
-        finally:
-            stop.cancel()
-            if not step.done():
-                step.cancel()
-                await asyncio.wait((step,))
+        """Do what is no idea's own, or end it when the campaign is stopped."""
+        return await self.control.step(0, "", work)
 
     def _publish(self, record: VerdictRecord, report: str) -> None:
         view, champion = self.view, self._champion()

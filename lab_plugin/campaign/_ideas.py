@@ -101,6 +101,33 @@ class IdeaDesk:
         known = {"points": (idea.points[best],), "commit": commit, "opened": idea.opened or idea.commit}
         return idea.model_copy(update=known)
 
+    def without_proposal(
+        self, number: int, campaign: int, epoch: int, champion: Champion, fault: Fault
+    ) -> Idea:
+        """Open an idea of which there is nothing but its number and why.
+
+        Args:
+            number: Its own.
+            campaign: Number of the campaign.
+            epoch: Of the lock.
+            champion: It would have changed this.
+            fault: Why there is no more.
+        """
+        title = "no proposal"
+        idea = Idea(
+            number=number,
+            slug=slug(title),
+            title=title,
+            hypothesis="",
+            strategy=self._proposer.name,
+            campaign=campaign,
+            epoch=epoch,
+            parent=champion.commit,
+            points=(PlannedPoint(tree=self._lab.repository.tree_of(champion.commit)),),
+            fault=fault,
+        )
+        return self._open(idea)
+
     def rerun(self, number: int, campaign: int, earlier: VerdictRecord, max_repeats: int) -> Idea:
         """Open an idea that goes on with the comparison of an earlier one.
 
@@ -148,16 +175,6 @@ class IdeaDesk:
                 now = {"campaign": campaign, "epoch": epoch, "fault": idea.fault or self._not_allowed(idea)}
                 ideas.append(idea.model_copy(update=now))
         return sorted(ideas, key=lambda idea: idea.number), faults
-
-    def highest_number(self) -> int:
-        """The highest number on an idea's ref, also where the ledger cannot tell of the idea; else 0."""
-        prefixes = (self._lab.open_prefix, f"refs/heads/{self._lab.branch('')}")
-        names = [
-            ref.removeprefix(prefix).partition("-")[0]
-            for prefix in prefixes
-            for ref in self._lab.repository.refs(prefix)
-        ]
-        return max((int(name) for name in names if name.isdecimal()), default=0)
 
     def _read_back(self, name: str, commit: str) -> Idea:
         """Read an open idea and prove that all of it is there, so that it can have a verdict."""

@@ -11,6 +11,7 @@ from typing import Literal
 from lab_plugin import events
 from lab_plugin.budget import Budget
 from lab_plugin.campaign._campaign import Campaign
+from lab_plugin.campaign._control import Control
 from lab_plugin.campaign._plan import Plan
 from lab_plugin.errors import LabError, RepositoryError
 from lab_plugin.feedback import Feedback
@@ -59,7 +60,8 @@ async def open_campaign(lab: Lab, plan: Plan) -> AsyncIterator[Campaign]:
     async with AsyncExitStack() as stack:
         stack.callback(lab.close)
         lab.require_lock()
-        slots = open_slots(lab.config, plan.jobs)
+        control = Control(lab)
+        slots = open_slots(lab.config, plan.jobs, control)
         lab.require_branches()
         lab.ledger.require_signing()
         sandbox = lab.sandbox()
@@ -73,11 +75,19 @@ async def open_campaign(lab: Lab, plan: Plan) -> AsyncIterator[Campaign]:
         resumed = before is not None and before.number == view.number
         sandboxes = await stack.enter_async_context(tier_sandboxes(lab, sandbox))
         campaign = Campaign(
-            lab, view, resumed, {**sandboxes, "": sandbox}, lease, _proposer(lab, sandbox, view), slots
+            lab,
+            view,
+            resumed,
+            {**sandboxes, "": sandbox},
+            lease,
+            _proposer(lab, sandbox, view),
+            slots,
+            control,
         )
         if plan.rerun:
             campaign.rerun(plan.rerun)
         stack.enter_context(_registered(campaign))
+        await stack.enter_async_context(control.following(campaign))
         await stack.enter_async_context(_beating(lease, campaign))
         stack.callback(_end, campaign, lease)
         _announce(campaign, sandbox)

@@ -83,9 +83,8 @@ class PromotionDesk:
         """
         schedule = self._agenda.schedule
         async with self._counting:
-            for number, reason in (hopeless := schedule.hopeless()):
-                await self._close(number, Ruling(verdict="rejected", reason=reason))
-            moved = bool(hopeless) or bool(await self._close_dropped())
+            hopeless = await self._close_hopeless()
+            moved = hopeless or bool(await self._close_dropped())
             if not moved and not schedule.busy and self._agenda.ending and (waiting := schedule.waiting()):
                 moved = True
                 if (end := self._must_end()) is not None:
@@ -98,6 +97,23 @@ class PromotionDesk:
         if moved:
             self._agenda.counted()
         return moved
+
+    async def reject_hopeless(self) -> None:
+        """Write the verdicts of ideas that can never start.
+
+        Raises:
+            RepositoryError: One cannot be written.
+        """
+        async with self._counting:
+            moved = await self._close_hopeless()
+        if moved:
+            self._agenda.counted()
+
+    async def _close_hopeless(self) -> bool:
+        hopeless = self._agenda.schedule.hopeless()
+        for number, reason in hopeless:
+            await self._close(number, Ruling(verdict="rejected", reason=reason))
+        return bool(hopeless)
 
     async def _close_dropped(self) -> Mapping[int, VerdictRecord]:
         """Write the verdicts of ideas that can never be promoted any more."""

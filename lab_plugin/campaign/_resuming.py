@@ -29,7 +29,8 @@ def replay(lab: Lab, schedule: Schedule, campaign: int, ideas: Mapping[int, Idea
     for number, record in state.ideas.items():
         schedule.decided(number, record.verdict)
     for number, idea in sorted(ideas.items()):
-        schedule.offer(number, tier=len(lab.config.screening) if idea.continues else 0)
+        tier = len(lab.config.screening) if idea.continues else 0
+        schedule.offer(number, priority=idea.priority, after=idea.conditions, tier=tier)
 
 
 def _replay_results(

@@ -278,6 +278,11 @@ class VerdictRecord(_Record):
     pruned: Pruned | None = None
     """Set when its run was ended early: it is reverted, and has no value."""
 
+    @property
+    def cancelled(self) -> bool:
+        """Whether its owner ended it: no rule leaves an idea undecided without a value."""
+        return self.verdict == "inconclusive" and self.value is None
+
 
 class TierRecord(_Record):
     """The result of one idea at a tier before the last. The commit's second parent is the idea's commit.

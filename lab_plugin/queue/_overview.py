@@ -29,7 +29,7 @@ class Waiting:
         title: Its title.
         strategy: Who made it.
         state: `queued`, `waits for idea 7`, `held`, `paused`, `to be cancelled`, or what is done with it:
-            `proposed`, `executed`, `evaluated`, `compared`, `decided`; `set aside` when it cannot be read.
+            `proposing`, `executing`, `evaluating`, `comparing`; `set aside` when it cannot be read.
         priority: The highest goes first.
         after: Ideas that it runs after.
         only_if_kept: Those of them that must be kept.

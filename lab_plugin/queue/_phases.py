@@ -21,7 +21,7 @@ class Phases:
         self._phases: dict[int, str] = {}
 
     def enter(self, number: int, phase: str) -> None:
-        """An idea is now being `proposed`, `executed`, `evaluated`, `compared` or `decided`."""
+        """What is done with an idea now: `proposing`, `executing`, `evaluating` or `comparing`."""
         self._phases[number] = phase
         self._write()
 

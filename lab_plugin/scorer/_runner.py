@@ -84,7 +84,7 @@ class TrialRunner:
             SandboxUnavailable: The sandbox broke; the trial may be run again in an empty folder.
             SandboxError: It did not hold what the lab demands.
         """
-        async with self._slots.taken(self._needs.execution, trial.priority) as cards:
+        async with self._slots.taken(self._needs.execution) as cards:
             return await self._contract.execute(replace(trial, gpus=cards))
 
     async def evaluate(self, trial: Trial, execution: Execution) -> Score:
@@ -94,7 +94,7 @@ class TrialRunner:
             SandboxUnavailable: The sandbox broke; may be tried again.
             SandboxError: It did not hold what the lab demands.
         """
-        async with self._slots.taken(self._needs.scoring, trial.priority):
+        async with self._slots.taken(self._needs.scoring):
             return await self._contract.evaluate(trial, execution)
 
     async def collect(self, folder: Path) -> tuple[str, ...]:

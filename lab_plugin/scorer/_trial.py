@@ -25,7 +25,6 @@ class Trial:
         params: The trial's parameters.
         seed: `LAB_SEED`.
         tier: `LAB_TIER`.
-        priority: Higher ones get cores and cards first.
         gpus: Ids of the cards that the candidate got.
     """
 
@@ -36,7 +35,6 @@ class Trial:
     params: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 0
     tier: str = "final"
-    priority: int = 0
     gpus: tuple[str, ...] = ()
 
 

@@ -3,11 +3,12 @@
 from lab_plugin.slots._capacity import Capacity, Need, Needs, capacity_of, needs_of, require_room
 from lab_plugin.slots._cards import find_cards
 from lab_plugin.slots._open import open_slots
-from lab_plugin.slots._slots import OVERTAKEN, Slots
+from lab_plugin.slots._slots import OVERTAKEN, Gate, Slots
 
 __all__ = [
     "OVERTAKEN",
     "Capacity",
+    "Gate",
     "Need",
     "Needs",
     "Slots",

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from lab_plugin.errors import LabError
 from lab_plugin.slots._capacity import Capacity, Need
@@ -43,6 +44,21 @@ class _Use:
     cards: Counter[str] = field(default_factory=Counter)
 
 
+class Gate(Protocol):
+    """Says whether who asks may start a program now."""
+
+    @property
+    def priority(self) -> int:
+        """Of who asks; higher ones are served first."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a program may start."""
+
+    async def opened(self) -> None:
+        """Wait until one may; it may be shut again by then."""
+
+
 class Slots:
     """Cores and cards, for programs of one event loop.
 
@@ -52,13 +68,15 @@ class Slots:
 
     Args:
         capacity: What there is.
+        gate: Where who needs something asks first; None for one that is always open.
 
     Attributes:
         capacity: The same.
     """
 
-    def __init__(self, capacity: Capacity) -> None:
+    def __init__(self, capacity: Capacity, gate: Gate | None = None) -> None:
         self.capacity = capacity
+        self._gate = gate
         self._parts = _parts(capacity.cpus)
         self._use = _Use()
         self._queue: list[_Request] = []
@@ -75,12 +93,12 @@ class Slots:
         return not self._use.parts and not self._use.cards.total() and not self.waiting
 
     @asynccontextmanager
-    async def taken(self, need: Need, priority: int = 0) -> AsyncIterator[tuple[str, ...]]:
+    async def taken(self, need: Need, priority: int | None = None) -> AsyncIterator[tuple[str, ...]]:
         """Hold what a run needs; it is given back however the block ends.
 
         Args:
             need: What it needs.
-            priority: Higher ones are served first.
+            priority: Higher ones are served first; None for what the gate says, or 0.
 
         Yields:
             Ids of its cards, as many as it needs.
@@ -88,10 +106,22 @@ class Slots:
         Raises:
             LabError: There is not so much of it at all.
         """
-        cards = await self._take(need, priority)
+        cards = await self._take_at_open_gate(need, priority)
         try:
             yield cards
         finally:
+            self._give_back(need, cards)
+
+    async def _take_at_open_gate(self, need: Need, priority: int | None) -> tuple[str, ...]:
+        gate = self._gate
+        if gate is None:
+            return await self._take(need, priority or 0)
+        while True:
+            await gate.opened()
+            cards = await self._take(need, gate.priority if priority is None else priority)
+            if gate.is_open:
+                return cards
+            # It was shut while this one waited.
             self._give_back(need, cards)
 
     async def _take(self, need: Need, priority: int) -> tuple[str, ...]:
