@@ -76,6 +76,8 @@ async def test_an_idea_is_cancelled_in_each_phase(lab: Lab) -> None:
         await asyncio.sleep(0.3)
         wish(lab, lambda wishes, number=number: replace(wishes, cancelled=wishes.cancelled | {number}))
     await task
+    assert {record.number for record in records} == {1, 2, 3, 5}
+    records = list(lab.ledger.state().ideas.values())
     reasons = {record.number: record.reason for record in records}
     doing = {1: "executing", 2: "evaluating", 3: "comparing", 4: "waiting", 5: "proposing"}
     assert reasons == {number: f"cancelled by the owner while {what}" for number, what in doing.items()}
@@ -148,4 +150,52 @@ async def test_wishes_that_cannot_be_read_change_nothing(lab: Lab) -> None:
         assert "git update-ref -d" in campaign.control.fault
         (record,) = [record async for record in iterate(campaign)]
     assert record.number == 1 and record.value is not None
+    lab.close()
+
+
+async def test_priorities_and_dependencies_between_ideas(lab: Lab) -> None:
+    better = add_idea(lab, Addition(params={"x": "1", "y": "1"}))
+    worse = add_idea(lab, Addition(params={"x": "-2", "y": "-1"}, only_if_kept=(better.number,), priority=9))
+    never = add_idea(lab, Addition(params={"x": "0", "y": "0"}, only_if_kept=(worse.number,)))
+    after = add_idea(lab, Addition(params={"x": "0.1", "y": "0"}, after=(never.number,)))
+    first = add_idea(lab, Addition(params={"x": "0.2", "y": "0"}, priority=-5))
+    wish(lab, lambda wishes: replace(wishes, priorities={first.number: 7}))
+    circle = [add_idea(lab, Addition(params={"x": "0.3", "y": str(n)})) for n in (0, 1)]
+    for idea, other in zip(circle, reversed(circle), strict=True):
+        # Only by hand can two wait for each other.
+        twisted = idea.model_copy(update={"after": (other.number,)})
+        made = lab.repository.commit(idea.points[0].tree, [idea.parent], twisted.message(lab.name))
+        git(lab.config.folder, "update-ref", lab.open_prefix + idea.name, made)
+    async with open_campaign(Lab.open(lab.config.folder), Plan({"iterations": 7})) as campaign:
+        async for _ in campaign_steps(campaign):
+            pass
+    state = lab.ledger.state()
+    ran = [number for number, record in state.ideas.items() if record.sandbox]
+    assert ran == [first.number, better.number, worse.number, after.number]
+    verdicts = {number: record.verdict for number, record in state.ideas.items()}
+    assert (verdicts[better.number], verdicts[worse.number], verdicts[never.number]) == (
+        "kept",
+        "reverted",
+        "rejected",
+    )
+    assert state.ideas[never.number].reason == f"only if idea {worse.number} is kept, and it was reverted"
+    assert [verdicts[idea.number] for idea in circle] == ["rejected", "rejected"]
+    assert "which waits for this one" in state.ideas[circle[0].number].reason
+    assert len(verdicts) == 7 and lab.repository.refs(lab.open_prefix) == {}
+    lab.close()
+
+
+async def test_an_idea_that_is_added_meanwhile_is_taken_up(lab: Lab) -> None:
+    async with open_campaign(Lab.open(lab.config.folder), Plan({"iterations": 2})) as campaign:
+        number = campaign.next_number()
+        assert number is not None
+        proposing = asyncio.create_task(campaign.propose(number))
+        added = add_idea(lab, Addition(params={"x": "1", "y": "1"}))
+        assert added.number > number
+        await until(lambda: Phases(lab.folder).read() == {number: "proposing"}, proposing)
+        wish(lab, lambda wishes: replace(wishes, cancelled=frozenset({number})))
+        idea = await proposing
+        await campaign.decide(idea, (), ())
+        records = [record async for record in campaign_steps(campaign)]
+    assert [record.number for record in records] == [added.number] and records[0].value is not None
     lab.close()
