@@ -69,13 +69,27 @@ class Feedback:
         if not record.points:
             whole = Point(tree=record.tree, params=record.params, value=record.value, reason=record.reason)
             whole = whole.model_copy(update={"pruned": record.pruned})
-            return [self._outcome(record, whole, record.verdict, details, curves.get(0, {}))]
+            own = self._outcome(record, whole, record.verdict, details, curves.get(0, {}), record.tiers)
+            return [*self._left_behind(record), own]
         return [
-            self._outcome(record, _at_its_mean(point, record), record.verdict, details, curves.get(index, {}))
+            self._outcome(
+                record, _at_its_mean(point, record), record.verdict, details, curves.get(index, {}), {}
+            )
             if point.tree == record.tree
-            else self._outcome(record, point, _word(point.status), Details(), curves.get(index, {}))
+            else self._outcome(record, point, _word(point.status), Details(), curves.get(index, {}), {})
             for index, point in enumerate(record.points)
         ]
+
+    def _left_behind(self, record: VerdictRecord) -> Iterator[Outcome]:
+        """The other points of a batch of which one went on from the first tier."""
+        first = next(iter(record.tiers), "")
+        result = self._lab.ledger.state().results.get(record.epoch, record.number, first)
+        for point in result.points if result is not None else ():
+            if point.tree == record.tree:
+                continue
+            here = {} if point.value is None else {first: point.value}
+            stopped = point.model_copy(update={"value": None})
+            yield self._outcome(record, stopped, _word(point.status), Details(), {}, here)
 
     def _outcome(
         self,
@@ -84,6 +98,7 @@ class Feedback:
         verdict: str,
         details: Details,
         curve: Mapping[int, float],
+        tiers: Mapping[str, float],
     ) -> Outcome:
         rule, pruned = self._rule, point.pruned
         if pruned is not None:
@@ -100,6 +115,7 @@ class Feedback:
             feedback=details.feedback,
             stderr=details.stderr,
             samples=details.samples,
+            tiers=dict(tiers) if rule.metric else {},
             pruned=pruned is not None and rule.status,
             curve=curve if rule.metric else {},
         )

@@ -13,10 +13,11 @@ from lab_plugin.budget import Budget
 from lab_plugin.campaign._campaign import Campaign
 from lab_plugin.campaign._control import Control
 from lab_plugin.campaign._plan import Plan
+from lab_plugin.config import Config
 from lab_plugin.errors import LabError, RepositoryError
 from lab_plugin.feedback import Feedback
 from lab_plugin.lab import Lab
-from lab_plugin.ledger import CampaignRecord, OpenCampaign
+from lab_plugin.ledger import CampaignRecord, Goal, OpenCampaign
 from lab_plugin.proposers import Proposer, Setup, open_proposer
 from lab_plugin.repository import HEARTBEAT_SECONDS, Lease
 from lab_plugin.sandbox import Sandbox, warning
@@ -177,7 +178,8 @@ def _proposer(lab: Lab, sandbox: Sandbox, view: OpenCampaign) -> Proposer:
         directory=lab.directory,
         files={lab.path(path): rule for path, rule in config.proposer.files.items()},
         seed=config.strategy.seed,
-        curve_goal=config.pruning.goal if config.pruning else None,
+        tiers={tier.name: tier.config.scorer.goal for tier in config.screening},
+        curve_goals=tuple(_curve_goal(tier.config) for tier in config.tiers),
     )
     proposer = open_proposer(config.strategy.name, setup)
     state = lab.ledger.state()
@@ -186,6 +188,11 @@ def _proposer(lab: Lab, sandbox: Sandbox, view: OpenCampaign) -> Proposer:
     for outcome in history:
         proposer.tell(outcome)
     return proposer
+
+
+def _curve_goal(config: Config) -> Goal:
+    goal = config.pruning.goal if config.pruning else None
+    return goal or config.scorer.goal
 
 
 def _sweep(lab: Lab) -> None:

@@ -84,6 +84,8 @@ class Outcome:
         feedback: What the scorer wrote for proposers.
         stderr: The end of the candidate's stderr.
         samples: Scores of public samples, the worst first.
+        tiers: Tier before the last -> value there, the cheapest first. Values of different tiers must not be
+            compared; a point without a `value` stopped at the last of these.
         pruned: Its run was ended early for its curve, so that it has no value.
         curve: What the candidate reported of itself, step by step, in rising steps; of an older idea that was
             pruned only the end, and nothing of other older ones. Empty too when the curve diverged.
@@ -98,6 +100,7 @@ class Outcome:
     feedback: str = ""
     stderr: str = ""
     samples: tuple[Sample, ...] = ()
+    tiers: Mapping[str, float] = field(default_factory=dict)
     pruned: bool = False
     curve: Mapping[int, float] = field(default_factory=dict)
 
@@ -139,7 +142,9 @@ class Setup:
         directory: The lab's folder, relative to the workspace's root.
         files: What a program may see and edit, as `Job.files`.
         seed: Makes the proposer reproducible.
-        curve_goal: Which way the values of curves are better; None as the metric.
+        tiers: Tiers before the last, the cheapest first -> which way their metric is better.
+        curve_goals: Which way the values of curves are better, per tier, the last included; empty: as the
+            metric.
     """
 
     settings: Mapping[str, Any]
@@ -150,4 +155,5 @@ class Setup:
     directory: str = "."
     files: Mapping[str, FileRule] = field(default_factory=dict)
     seed: int = 0
-    curve_goal: Literal["maximize", "minimize"] | None = None
+    tiers: Mapping[str, Literal["maximize", "minimize"]] = field(default_factory=dict)
+    curve_goals: tuple[Literal["maximize", "minimize"], ...] = ()

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 _STARTUP = 10
 _GOOD = 25
 _ATTEMPTS = 4
+_TIER = 2**54
+"""Above every step of a curve."""
 
 
 def random_proposer(setup: Setup) -> SamplingProposer:
@@ -94,8 +96,9 @@ class SamplingProposer:
             )
         self.name = name
         self._seed = setup.seed
-        self._sign = -1.0 if setup.goal == "maximize" else 1.0
-        self._curve_sign = -1.0 if (setup.curve_goal or setup.goal) == "maximize" else 1.0
+        self._sign = _sign(setup.goal)
+        self._curve_signs = [_sign(goal) for goal in setup.curve_goals or (setup.goal,)]
+        self._tiers = {name: (at, _sign(goal)) for at, (name, goal) in enumerate(setup.tiers.items())}
         self._space = Space(setup.space)
         self._sampler = sampler
         self._looks_back = looks_back
@@ -128,12 +131,21 @@ class SamplingProposer:
         self._memory.add(outcome.number, code, loss, self._end(outcome) if loss is None else None)
 
     def _end(self, outcome: Outcome) -> tuple[int, float] | None:
-        """Where a pruned curve ended; None for all others, and for one that diverged."""
-        if not outcome.pruned or not outcome.curve:
+        """How far a point without a value came, and how good it was there; None for one that failed.
+
+        A tier counts as more steps than a curve can have, so that of two points the one that passed more
+        tiers came further.
+        """
+        known = [self._tiers[name] for name in outcome.tiers if name in self._tiers]
+        passed = 1 + max((at for at, _ in known), default=-1)
+        if outcome.pruned and outcome.curve:
+            step = max(outcome.curve)
+            value = self._curve_signs[min(passed, len(self._curve_signs) - 1)] * outcome.curve[step]
+            return (_TIER * passed + step, value) if math.isfinite(value) else None
+        if not passed or outcome.pruned:
             return None
-        step = max(outcome.curve)
-        value = outcome.curve[step]
-        return (step, self._curve_sign * value) if math.isfinite(value) else None
+        name = next(name for name, (at, _) in self._tiers.items() if at == passed - 1)
+        return (_TIER * passed, self._tiers[name][1] * outcome.tiers[name])
 
     def _draw(self, number: int, batch: int) -> list[Code]:
         seed = int.from_bytes(hashlib.sha256(f"{self._seed}:{number}".encode()).digest()[:4])
@@ -221,3 +233,8 @@ def _quiet() -> Iterator[None]:
         yield
     finally:
         optuna.logging.set_verbosity(before)
+
+
+def _sign(goal: str) -> float:
+    """What makes lower better."""
+    return -1.0 if goal == "maximize" else 1.0

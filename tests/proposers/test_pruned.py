@@ -69,8 +69,8 @@ async def test_optuna_is_told_that_a_point_was_pruned_and_where(
 async def test_maximise_and_minimise_are_mirrors_for_pruned_points_too(proposals: Callable[..., Any]) -> None:
     up = await proposals(outcomes(1, 1), goal="maximize")
     assert await proposals(outcomes(-1, -1), goal="minimize") == up
-    assert await proposals(outcomes(1, -1), goal="maximize", curve_goal="minimize") == up
-    assert await proposals(outcomes(-1, 1), goal="minimize", curve_goal="maximize") == up
+    assert await proposals(outcomes(1, -1), goal="maximize", curve_goals=("minimize",)) == up
+    assert await proposals(outcomes(-1, 1), goal="minimize", curve_goals=("maximize",)) == up
 
 
 async def test_a_short_end_of_the_curve_teaches_the_same_as_all_of_it(proposals: Callable[..., Any]) -> None:
@@ -94,3 +94,40 @@ async def test_the_estimator_keeps_away_from_pruned_points(
     ]
     proposed = [points[0]["x"] for points in await proposals(told)]
     assert all(x < 0.5 for x in proposed)
+
+
+async def test_points_that_came_further_rank_before_those_that_stopped_earlier(
+    proposals: Callable[..., Any], seen: list[FrozenTrial]
+) -> None:
+    told = [
+        Outcome(number=1, params={"x": 0.1}, value=0.9, tiers={"proxy": 0.2, "middle": 30.0}),
+        Outcome(number=2, params={"x": 0.2}, tiers={"proxy": 0.4}),
+        Outcome(number=3, params={"x": 0.3}, tiers={"proxy": 0.3, "middle": 20.0}),
+        Outcome(number=4, params={"x": 0.4}, tiers={"proxy": 0.5}, pruned=True, curve={7: 0.1}),
+        Outcome(number=5, params={"x": 0.5}, pruned=True, curve={2**53: 0.1}),
+        Outcome(number=6, params={"x": 0.6}),
+    ]
+    tiers = {"proxy": "maximize", "middle": "minimize"}
+    await proposals(told, goal="maximize", tiers=tiers, curve_goals=("maximize", "minimize", "maximize"))
+    states = {round(trial.params["x"] * 10): trial for trial in seen[:6]}
+    assert [states[number].state for number in range(1, 7)] == [
+        TrialState.COMPLETE,
+        *4 * [TrialState.PRUNED],
+        TrialState.RUNNING,
+    ]
+    ends = {number: next(iter(states[number].intermediate_values.items())) for number in (2, 3, 4, 5)}
+    assert sorted(ends, key=lambda number: ends[number][0], reverse=True) == [3, 4, 2, 5]
+    # The study minimises: each value by the goal of what it was told of.
+    assert [ends[number][1] for number in (2, 3, 4, 5)] == [-0.4, 20.0, 0.1, -0.1]
+
+
+async def test_the_estimator_goes_where_points_were_good_at_the_cheap_tier(
+    proposals: Callable[..., Any],
+) -> None:
+    values = [number / 40 for number in range(40)]
+    told = [
+        Outcome(number=number, params={"x": x}, tiers={"proxy": -abs(x - 0.8)})
+        for number, x in enumerate(values, 1)
+    ]
+    proposed = [points[0]["x"] for points in await proposals(told, tiers={"proxy": "maximize"})]
+    assert all(x > 0.6 for x in proposed)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from lab_plugin.campaign import Plan, open_campaign
+from lab_plugin.feedback import Feedback
 from lab_plugin.lab import Lab
 from lab_plugin.ledger import Ledger, Record, TierRecord, VerdictRecord
 from lab_plugin.promotion import Goal, Rung, Threshold
@@ -231,6 +232,22 @@ async def test_the_order_of_results_does_not_hang_on_the_number_of_slots(
         told.append(_told(await parallel(toy, 12, jobs)))
     assert told[0] == told[1]
     assert {word for _, word, *_ in told[0]} >= {"kept", "reverted"}
+
+
+async def test_a_proposer_is_told_of_tiers_by_name(make_toy: Callable[..., Toy], run: Run) -> None:
+    toy = make_toy(decision=DECISION, tiers=tiers("{ threshold = 2 }"))
+    points = (("b", 0.0, "proxy=3 final=20"), ("c", 0.0, "proxy=2 final=40"))
+    toy.plan(at("a", 1, 20), batch("two", *points))
+    await lock(toy.folder)
+    await run(toy, 2)
+    lab = Lab.open(toy.folder)
+    told = list(Feedback(lab).history(lab.ledger.state().ideas.values(), 1, 0))
+    lab.close()
+    assert [(outcome.params["name"], outcome.value, dict(outcome.tiers)) for outcome in told] == [
+        ("a", None, {"proxy": 1.0}),
+        ("c", None, {"proxy": 2.0}),
+        ("b", 20.0, {"proxy": 3.0}),
+    ]
 
 
 async def test_a_promotion_that_was_not_due_is_found_by_verify(
