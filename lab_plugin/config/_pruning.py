@@ -11,7 +11,7 @@ from lab_plugin.config._space import Table
 from lab_plugin.toml import Place
 
 PrunerName = Literal["median", "percentile", "hyperband", "wilcoxon", "patient"]
-CURVES = 500
+CURVES = 200
 """A pruner sees the newest curves of the epoch, that many at least."""
 
 _STEPS = 2**53
@@ -82,6 +82,12 @@ def check_pruning(
             ("pruning",),
             f'[pruning] reads the candidate\'s stdout, which belongs to the contract "outputs" alone; leave '
             f'it out, or change scorer.contract, which is "{contract}"',
+        )
+    if values("strategy", "order") == "deterministic":
+        yield (
+            ("strategy", "order"),
+            "strategy.order: with [pruning] a run is judged by the curves that are there meanwhile, so its "
+            'end hangs on the number of slots; leave [pruning] out, or say "asynchronous"',
         )
     pruner, then = values("pruning", "pruner"), values("pruning", "then")
     if isinstance(pruner, str) and pruner in _KNOWS:

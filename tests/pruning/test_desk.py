@@ -172,7 +172,7 @@ async def test_a_run_that_crashed_is_no_curve_to_beat(name: str, tmp_path: Path)
 
 async def test_only_the_newest_curves_count(tmp_path: Path) -> None:
     desk = PruningDesk(Pruning(pruner="median", startup=1), "maximize")
-    desk.recall([Past(Curve(((0, 9.0),)), 9.0)] * 300 + [Past(Curve(((0, 0.0),)), 0.0)] * 500)
+    desk.recall([Past(Curve(((0, 9.0),)), 9.0)] * 120 + [Past(Curve(((0, 0.0),)), 0.0)] * 200)
     assert not (await play(desk, 1, [0.1], tmp_path, 0.1)).pruned
     desk.forget()
     desk.recall([Past(Curve(((0, 9.0),)), 9.0)])
