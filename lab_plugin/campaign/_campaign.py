@@ -134,6 +134,7 @@ class Campaign:
             if self.control.holds():
                 await change.wait()
                 continue
+            await self._promotions.reject_hopeless()
             if (number := self.next_number()) is not None:
                 return number
             if await self._promotions.settle():

@@ -242,10 +242,9 @@ class Schedule:
     def hopeless(self) -> list[tuple[int, str]]:
         """Ideas that can never start, each with the reason: a condition failed, or they wait in a circle."""
         found = [
-            (entry.number, f"only if idea {other} is kept, and it was {word}")
+            (entry.number, f"only if idea {failed[0]} is kept, and it was {self._words[failed[0]]}")
             for entry in self._ready_entries()
-            for other, condition in entry.after.items()
-            if condition == "kept" and (word := self._words.get(other, "kept")) != "kept"
+            if (failed := self._failed(entry))
         ]
         known = {number for number, _ in found}
         return found + [(number, reason) for number, reason in self._stuck() if number not in known]
@@ -271,7 +270,12 @@ class Schedule:
 
     def _startable(self) -> Iterable[Entry]:
         free = (entry for entry in self._ready_entries() if not entry.held)
-        return (entry for entry in free if not self.blocked_by(entry.number))
+        return (entry for entry in free if not (self.blocked_by(entry.number) or self._failed(entry)))
+
+    def _failed(self, entry: Entry) -> tuple[int, ...]:
+        """Ideas that had to be kept, and were not."""
+        kept = (other for other, condition in entry.after.items() if condition == "kept")
+        return tuple(other for other in kept if self._words.get(other, "kept") != "kept")
 
     def _ready_entries(self) -> Iterator[Entry]:
         return (self._entries[number] for number in self._ready)

@@ -21,7 +21,7 @@ point = json.loads(pathlib.Path("point.json").read_text())
 seed = int(os.environ["LAB_SEED"])
 if point["x"] == 0.25 or (point["x"] == -1.49 and seed != 0):
     time.sleep(600)
-point["y"] += seed % 13 / 10
+point["y"] += seed % 13 / (-100 if point["x"] == -1.49 else 100)
 pathlib.Path(os.environ["LAB_OUTPUTS"], "point.json").write_text(json.dumps(point))
 """
 SLEEP = 'x, y = float(point["x"]), float(point["y"])\nif x == 0.5:\n    import time\n    time.sleep(600)\n'
