@@ -1,7 +1,8 @@
 """Record scores of real ideas on real seeds: `python -m tests.benchmarks.decision_record > FILE`.
 
-The ideas are parameters of `examples/digits`, drawn around a start; each is trained and scored with the
-same seeds. Takes some minutes. The file is the fixture of `tests/decision/test_recorded_log.py`.
+The ideas are parameters of scikit-learn's network on the data of `examples/digits`, drawn around a start;
+each is trained and scored with the same seeds. Takes some minutes. The file is the fixture of
+`tests/decision/test_recorded_log.py`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Replays of recorded scores: 40 changes of `examples/digits`, each on 24 seeds, and nothing else about them.
+"""Replays of recorded scores: 40 changes of a network on the digits, each on 24 seeds, and nothing else.
 
 The log is real, made by `tests.benchmarks.decision_record`. What an idea is worth is its mean over all seeds.
 """
