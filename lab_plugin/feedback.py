@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from lab_plugin.details import Details, read_curves, read_details
 from lab_plugin.lab import Lab
-from lab_plugin.ledger import Point, VerdictRecord
+from lab_plugin.ledger import Point, TierRecord, VerdictRecord
 from lab_plugin.proposers import Outcome, clean_block, clean_line
 from lab_plugin.samples import worst_first
 from lab_plugin.scorer import Sample
@@ -40,7 +40,9 @@ class Feedback:
         self._rule = lab.config.feedback
         self._public = re.compile("|".join(map(fnmatch.translate, self._rule.public)) or r"(?!)")
 
-    def history(self, records: Iterable[VerdictRecord], epoch: int, after: int) -> Iterator[Outcome]:
+    def history(
+        self, records: Iterable[VerdictRecord | TierRecord], epoch: int, after: int
+    ) -> Iterator[Outcome]:
         """What may be told of an epoch, oldest first.
 
         Args:
@@ -53,7 +55,45 @@ class Feedback:
         """
         told = [record for record in records if record.epoch == epoch and record.number > after]
         for position, record in enumerate(told):
-            yield from self._outcomes(record, texts=position >= len(told) - NEWEST)
+            if isinstance(record, TierRecord):
+                yield from self.screened(record)
+            else:
+                yield from self._outcomes(record, texts=position >= len(told) - NEWEST)
+
+    def screened(self, record: TierRecord) -> list[Outcome]:
+        """What may be told of an idea that has a value at a tier before the last, and no verdict yet.
+
+        Of a batch, also the points that stay behind.
+        """
+        known = self._at_tiers(record)
+        told = [self._left_behind(record, point) for point in record.points if point.tree != record.tree]
+        if known:
+            waiting = Outcome(number=record.number, params=record.params, verdict="", waits=True, tiers=known)
+            told.append(waiting)
+        return told
+
+    def _at_tiers(self, record: TierRecord) -> dict[str, float]:
+        """An idea's values up to a tier, the cheapest first."""
+        if not self._rule.metric:
+            return {}
+        known: dict[str, float] = {}
+        results = self._lab.ledger.state().results
+        for tier in self._lab.config.screening:
+            result = results.get(record.epoch, record.number, tier.name)
+            if result is not None:
+                known[tier.name] = result.value
+            if tier.name == record.tier:
+                break
+        return known
+
+    def _left_behind(self, record: TierRecord, point: Point) -> Outcome:
+        told = point.value is not None and self._rule.metric
+        return Outcome(
+            number=record.number,
+            params=point.params,
+            verdict=_word(point.status) if self._rule.status else "",
+            tiers={record.tier: point.value} if told and point.value is not None else {},
+        )
 
     def of(self, record: VerdictRecord) -> list[Outcome]:
         """What may be told of one verdict: one outcome, or one per point of a batch.
@@ -69,8 +109,7 @@ class Feedback:
         if not record.points:
             whole = Point(tree=record.tree, params=record.params, value=record.value, reason=record.reason)
             whole = whole.model_copy(update={"pruned": record.pruned})
-            own = self._outcome(record, whole, record.verdict, details, curves.get(0, {}), record.tiers)
-            return [*self._left_behind(record), own]
+            return [self._outcome(record, whole, record.verdict, details, curves.get(0, {}), record.tiers)]
         return [
             self._outcome(
                 record, _at_its_mean(point, record), record.verdict, details, curves.get(index, {}), {}
@@ -79,17 +118,6 @@ class Feedback:
             else self._outcome(record, point, _word(point.status), Details(), curves.get(index, {}), {})
             for index, point in enumerate(record.points)
         ]
-
-    def _left_behind(self, record: VerdictRecord) -> Iterator[Outcome]:
-        """The other points of a batch of which one went on from the first tier."""
-        first = next(iter(record.tiers), "")
-        result = self._lab.ledger.state().results.get(record.epoch, record.number, first)
-        for point in result.points if result is not None else ():
-            if point.tree == record.tree:
-                continue
-            here = {} if point.value is None else {first: point.value}
-            stopped = point.model_copy(update={"value": None})
-            yield self._outcome(record, stopped, _word(point.status), Details(), {}, here)
 
     def _outcome(
         self,

@@ -16,7 +16,7 @@ class Grant:
 
     Attributes:
         champion: Its parent.
-        told: Verdicts of this process that its proposer knows.
+        told: What its proposer knows, counted from the start of this process.
     """
 
     champion: Champion
@@ -32,11 +32,11 @@ class Agenda:
         new_number: Makes the number of a new idea.
         exhausted: Says why no further idea may start, given those in flight; None while one may.
         champion: The champion of the moment.
+        told: How much there is by now that a proposer may be told.
 
     Attributes:
         schedule: The same.
         ending: Why no new idea starts; "" while one may.
-        verdicts: Verdicts of this process.
     """
 
     def __init__(
@@ -46,14 +46,15 @@ class Agenda:
         new_number: Callable[[], int],
         exhausted: Callable[[Collection[int]], str | None],
         champion: Callable[[], Champion],
+        told: Callable[[], int],
     ) -> None:
         self.schedule = schedule
         self.ending = ""
-        self.verdicts = 0
         self._line = line
         self._new_number = new_number
         self._exhausted = exhausted
         self._champion = champion
+        self._told = told
         self._changed = asyncio.Event()
         self._only_open = ""
         self._grants: dict[int, Grant] = {}
@@ -98,7 +99,7 @@ class Agenda:
                 self.ending = reason
                 return
             number = self._new_number()
-            self._grants[number] = Grant(self._champion(), self.verdicts)
+            self._grants[number] = Grant(self._champion(), self._told())
             self.schedule.offer(number, started=True)
 
     def grant_of(self, number: int) -> Grant | None:
@@ -124,7 +125,6 @@ class Agenda:
     def decided(self, number: int, word: str) -> None:
         """An idea has its verdict."""
         self.schedule.decided(number, word)
-        self.verdicts += 1
 
     def counted(self) -> None:
         """A result or a verdict has counted, with all that follows from it."""

@@ -32,7 +32,7 @@ from lab_plugin.feedback import Feedback
 from lab_plugin.holdout import HoldoutDesk, holdout_runner
 from lab_plugin.idea import Fault, Idea
 from lab_plugin.lab import Lab
-from lab_plugin.ledger import Champion, LockRecord, OpenCampaign, VerdictRecord
+from lab_plugin.ledger import Champion, LockRecord, OpenCampaign, TierRecord, VerdictRecord
 from lab_plugin.proposers import Proposer
 from lab_plugin.queue import Numbers, Wishes
 from lab_plugin.repository import Lease
@@ -101,9 +101,11 @@ class Campaign:
         self._comparisons = ComparisonDesk(lab, record, view, self._trials.repeat)
         self._verdicts = VerdictDesk(lab, lease, record.digest, evidence, keeping, self._comparisons)
         self._numbers = Numbers(lab)
+        self._telling = Telling(proposer, deferred=lab.config.strategy.order == "deterministic")
         self._agenda = self._open_agenda()
-        self._telling = Telling(proposer, deferred=self._agenda.fixed)
-        self._promotions = PromotionDesk(self._agenda, self._verdicts, self._close, self.spending.must_end)
+        self._promotions = PromotionDesk(
+            self._agenda, self._verdicts, self._close, self._tell_result, self.spending.must_end
+        )
         self._open = self._take_over(record)
 
     @property
@@ -395,7 +397,10 @@ class Campaign:
         strategy = self.lab.config.strategy
         line = Line(strategy.window) if strategy.order == "deterministic" else None
         schedule = Schedule(stages_of(self.lab.config.tiers), line)
-        return Agenda(schedule, line, self._numbers.take, self.spending.exhausted, self._champion)
+        told = self._telling
+        return Agenda(
+            schedule, line, self._numbers.take, self.spending.exhausted, self._champion, lambda: told.count
+        )
 
     def _take_over(self, record: LockRecord) -> dict[int, Idea]:
         """Go on with the ideas that are open: each from where the ledger has it."""
@@ -432,6 +437,9 @@ class Campaign:
         decided = await self._verdicts.close(idea, ruling, clock, flow_run, trial)
         self._settled(*decided)
         return decided[0]
+
+    def _tell_result(self, record: TierRecord) -> None:
+        self._telling.add(self._feedback.screened(record))
 
     def _settled(self, record: VerdictRecord, report: str) -> None:
         number = record.number

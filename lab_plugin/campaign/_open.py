@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from typing import Literal
 
@@ -17,7 +17,7 @@ from lab_plugin.config import Config
 from lab_plugin.errors import LabError, RepositoryError
 from lab_plugin.feedback import Feedback
 from lab_plugin.lab import Lab
-from lab_plugin.ledger import CampaignRecord, Goal, OpenCampaign
+from lab_plugin.ledger import CampaignRecord, Goal, OpenCampaign, TierRecord, VerdictRecord
 from lab_plugin.proposers import Proposer, Setup, open_proposer
 from lab_plugin.repository import HEARTBEAT_SECONDS, Lease
 from lab_plugin.sandbox import Sandbox, warning
@@ -184,8 +184,12 @@ def _proposer(lab: Lab, sandbox: Sandbox, view: OpenCampaign) -> Proposer:
     proposer = open_proposer(config.strategy.name, setup)
     state = lab.ledger.state()
     assert state.lock is not None
-    history = Feedback(lab).history(state.ideas.values(), state.lock.epoch, view.history_from)
-    for outcome in history:
+    records: Iterable[TierRecord | VerdictRecord] = state.ideas.values()
+    if config.screening:
+        # In their order, as they were told the first time.
+        told = (entry.record for entry in lab.ledger.records())
+        records = [record for record in told if isinstance(record, TierRecord | VerdictRecord)]
+    for outcome in Feedback(lab).history(records, state.lock.epoch, view.history_from):
         proposer.tell(outcome)
     return proposer
 

@@ -36,6 +36,7 @@ class PromotionDesk:
         agenda: The campaign's.
         verdicts: Writes results.
         close: Writes the verdict of an idea that is not promoted.
+        tell: Tells the proposer of a result.
         must_end: Says why ideas that wait may not go on when the campaign ends; None while they may.
     """
 
@@ -44,11 +45,13 @@ class PromotionDesk:
         agenda: Agenda,
         verdicts: VerdictDesk,
         close: Close,
+        tell: Callable[[TierRecord], None],
         must_end: Callable[[], str | None],
     ) -> None:
         self._agenda = agenda
         self._verdicts = verdicts
         self._close = close
+        self._tell = tell
         self._must_end = must_end
         self._counting = asyncio.Lock()
 
@@ -67,6 +70,7 @@ class PromotionDesk:
             await self._verdicts.screen(record, details)
             goes_on = schedule.result(number, record.value, record.passed)
             standing = schedule.standing(number, record.tier)
+            self._tell(record)
             closed = await self._close_dropped()
         self._agenda.counted()
         sentence = f"{record.tier} {record.value:.6g}: {standing}"

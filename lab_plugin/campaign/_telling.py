@@ -9,7 +9,7 @@ from lab_plugin.proposers import Outcome, Proposer
 
 
 class Telling:
-    """Tells a proposer of verdicts: at once, or not before it is asked for an idea that may know of them.
+    """Tells a proposer of results and verdicts: at once, or not before it is asked for an idea that may know of them.
 
     Args:
         proposer: Who is told.
@@ -22,15 +22,20 @@ class Telling:
         self._waiting: deque[tuple[Outcome, ...]] = deque()
         self._told = 0
 
+    @property
+    def count(self) -> int:
+        """Results and verdicts so far, told or not."""
+        return self._told + len(self._waiting)
+
     def add(self, outcomes: Iterable[Outcome]) -> None:
-        """A verdict has been made."""
+        """There is a result or a verdict."""
         self._waiting.append(tuple(outcomes))
         if not self._deferred:
-            self.up_to(self._told + len(self._waiting))
+            self.up_to(self.count)
 
-    def up_to(self, verdicts: int) -> None:
-        """Tell of the first verdicts of this process, so many in all."""
-        while self._waiting and self._told < verdicts:
+    def up_to(self, count: int) -> None:
+        """Tell of the first results and verdicts of this process, so many in all."""
+        while self._waiting and self._told < count:
             self._told += 1
             for outcome in self._waiting.popleft():
                 self._proposer.tell(outcome)

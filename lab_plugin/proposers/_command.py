@@ -78,6 +78,9 @@ class CommandProposer:
 
     def tell(self, outcome: Outcome) -> None:
         """Remember an outcome for the program's history file."""
+        # What was told while it waited is of no use beside its verdict.
+        for waiting in [told for told in self._told if told.waits and told.number == outcome.number]:
+            self._told.remove(waiting)
         self._told.append(outcome)
 
     def _job(self, request: Request, workspace: Path, inputs: dict[str, Path]) -> Job:

@@ -84,6 +84,8 @@ class Outcome:
         feedback: What the scorer wrote for proposers.
         stderr: The end of the candidate's stderr.
         samples: Scores of public samples, the worst first.
+        waits: It has values at tiers and no verdict yet: it waits to be promoted, or is on its way. It is told
+            again with its verdict.
         tiers: Tier before the last -> value there, the cheapest first. Values of different tiers must not be
             compared; a point without a `value` stopped at the last of these.
         pruned: Its run was ended early for its curve, so that it has no value.
@@ -100,6 +102,7 @@ class Outcome:
     feedback: str = ""
     stderr: str = ""
     samples: tuple[Sample, ...] = ()
+    waits: bool = False
     tiers: Mapping[str, float] = field(default_factory=dict)
     pruned: bool = False
     curve: Mapping[int, float] = field(default_factory=dict)
@@ -126,7 +129,11 @@ class Proposer(Protocol):
         """
 
     def tell(self, outcome: Outcome) -> None:
-        """Learn what came of a point. Called once per point, also for ideas of other proposers."""
+        """Learn what came of a point.
+
+        Called once when its idea has its verdict, and before, with `waits`, for each tier at which it has a
+        value; also for ideas of other proposers.
+        """
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -61,6 +61,7 @@ class Memory:
         self._recent: deque[Entry] = deque(maxlen=RECENT)
         self._failed: deque[Entry] = deque(maxlen=FAILED)
         self._pruned: deque[Entry] = deque(maxlen=PRUNED)
+        self._ends: dict[tuple[int, Code], Entry] = {}
         self._pending: dict[int, list[Code]] = {}
         self._order = 0
 
@@ -81,14 +82,20 @@ class Memory:
             number: The idea's.
             code: The point.
             loss: Lower is better; None without a value.
-            end: Last step and value of the curve of a point that was pruned; lower is better.
+            end: Last step and value of the curve of a point that was pruned; lower is better. What is told of
+                the point later takes its place.
         """
+        self._forget_end(number, code)
         entry = Entry(math.inf if loss is None else loss, self._order, number, code, end)
         self._order += 1
         self._tried.add(code)
         if end is not None:
+            if len(self._pruned) == PRUNED:
+                oldest = self._pruned[0]
+                self._ends.pop((oldest.number, oldest.code), None)
             self.pruned += 1
             self._pruned.append(entry)
+            self._ends[number, code] = entry
             return
         if not entry.scored:
             self._failed.append(entry)
@@ -97,6 +104,13 @@ class Memory:
         self._recent.append(entry)
         bisect.insort(self._best, entry)
         del self._best[BEST:]
+
+    def _forget_end(self, number: int, code: Code) -> None:
+        """A point that had come so far goes on."""
+        earlier = self._ends.pop((number, code), None)
+        if earlier is not None:
+            self.pruned -= 1
+            self._pruned.remove(earlier)
 
     def visible(self) -> list[Entry]:
         """What the sampler sees, in the order of telling."""

@@ -241,12 +241,17 @@ async def test_a_proposer_is_told_of_tiers_by_name(make_toy: Callable[..., Toy],
     await lock(toy.folder)
     await run(toy, 2)
     lab = Lab.open(toy.folder)
-    told = list(Feedback(lab).history(lab.ledger.state().ideas.values(), 1, 0))
+    records = [entry.record for entry in lab.ledger.records()]
+    known = [record for record in records if isinstance(record, TierRecord | VerdictRecord)]
+    told = list(Feedback(lab).history(known, 1, 0))
     lab.close()
-    assert [(outcome.params["name"], outcome.value, dict(outcome.tiers)) for outcome in told] == [
-        ("a", None, {"proxy": 1.0}),
-        ("c", None, {"proxy": 2.0}),
-        ("b", 20.0, {"proxy": 3.0}),
+    shown = [(each.params["name"], each.value, dict(each.tiers), each.waits, each.verdict) for each in told]
+    assert shown == [
+        ("a", None, {"proxy": 1.0}, True, ""),
+        ("a", None, {"proxy": 1.0}, False, "reverted"),
+        ("c", None, {"proxy": 2.0}, False, "reverted"),
+        ("b", None, {"proxy": 3.0}, True, ""),
+        ("b", 20.0, {"proxy": 3.0}, False, "kept"),
     ]
 
 
