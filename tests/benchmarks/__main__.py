@@ -16,6 +16,7 @@ from tests.benchmarks import (
     simulation,
     size,
     startup,
+    tiers,
     verify,
 )
 from tests.benchmarks._report import machine
@@ -33,6 +34,7 @@ FIGURES = {
     "lock": lock.main,
     "verify": verify.main,
     "simulation": simulation.main,
+    "tiers": tiers.main,
 }
 
 
