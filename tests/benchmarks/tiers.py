@@ -88,8 +88,8 @@ def _tiered(config: Config, trainings: Trainings, seed: int, most: int, told: bo
         trainings: Its trainings.
         seed: Of the proposer.
         most: No idea is made once so many epochs are spent.
-        told: Whether the proposer knows at once of an idea that stops at the first tier, as of one that was
-            pruned there, until it is promoted after all. Otherwise it takes the idea to be under way.
+        told: Whether the proposer knows at once of an idea that waits at the first tier, and what it scored
+            there. Otherwise, as in a campaign, the idea is under way for it until it has a verdict.
     """
     first, last = config.tiers
     assert first.promote is not None
@@ -104,7 +104,7 @@ def _tiered(config: Config, trainings: Trainings, seed: int, most: int, told: bo
         params = _ask(proposer, number)
         value = trainings.accuracy(params, first.name)
         epochs += trainings.epochs(params, first.name)
-        ideas[number] = Outcome(number=number, params=params, pruned=True, curve={1: value})
+        ideas[number] = Outcome(number=number, params=params, tiers={first.name: value})
         for each in rung.add(number, value):
             params = ideas[each].params
             accuracy = trainings.accuracy(params, last.name)
@@ -117,8 +117,14 @@ def _tiered(config: Config, trainings: Trainings, seed: int, most: int, told: bo
 
 def _proposer(config: Config, seed: int) -> Proposer:
     assert config.search_space is not None
-    space = config.search_space.parameters
-    setup = Setup(settings={}, space=space, goal=config.scorer.goal, sandbox=NoSandbox(), seed=seed)
+    setup = Setup(
+        settings={},
+        space=config.search_space.parameters,
+        goal=config.scorer.goal,
+        sandbox=NoSandbox(),
+        seed=seed,
+        tiers={tier.name: tier.config.scorer.goal for tier in config.screening},
+    )
     return open_proposer("tpe", setup)
 
 
