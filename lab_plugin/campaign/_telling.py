@@ -9,7 +9,7 @@ from lab_plugin.proposers import Outcome, Proposer
 
 
 class Telling:
-    """Tells a proposer of results and verdicts: at once, or not before it is asked for an idea that may know of them.
+    """Tells a proposer of results and verdicts: at once, or when it is asked for an idea that may know.
 
     Args:
         proposer: Who is told.

@@ -84,8 +84,8 @@ class Outcome:
         feedback: What the scorer wrote for proposers.
         stderr: The end of the candidate's stderr.
         samples: Scores of public samples, the worst first.
-        waits: It has values at tiers and no verdict yet: it waits to be promoted, or is on its way. It is told
-            again with its verdict.
+        waits: It has values at tiers and no verdict yet: it waits to be promoted, or is on its way. Its
+            verdict is told later.
         tiers: Tier before the last -> value there, the cheapest first. Values of different tiers must not be
             compared; a point without a `value` stopped at the last of these.
         pruned: Its run was ended early for its curve, so that it has no value.

@@ -89,7 +89,7 @@ def _tiered(config: Config, trainings: Trainings, seed: int, most: int, told: bo
         seed: Of the proposer.
         most: No idea is made once so many epochs are spent.
         told: Whether the proposer knows at once of an idea that waits at the first tier, and what it scored
-            there. Otherwise, as in a campaign, the idea is under way for it until it has a verdict.
+            there, as in a campaign. Otherwise the idea is under way for it until it has a verdict.
     """
     first, last = config.tiers
     assert first.promote is not None
