@@ -33,6 +33,9 @@ class Source(Protocol):
     def result(self, number: int, tier: str) -> Result:
         """What comes of an idea that was made. Asked once for each tier that it comes to."""
 
+    def screened(self, number: int, tier: str, value: float) -> None:
+        """An idea has a value at a tier before the last."""
+
     def tell(self, number: int, value: float | None, verdict: str) -> None:
         """An idea has its verdict; no value is told of one that crashed or was not promoted."""
 
@@ -93,6 +96,7 @@ class VirtualCampaign:
         elif self._schedule.screens(trial.number):
             passed = self._breaks_record(trial.tier, result.value)
             goes_on = self._schedule.result(trial.number, result.value, passed)
+            self._source.screened(trial.number, trial.tier, result.value)
         else:
             self._judge(trial, result.value, result.quality, now)
         self._drop()

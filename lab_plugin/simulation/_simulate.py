@@ -203,7 +203,12 @@ def _source(scenario: Scenario, world: World | None) -> Iterator[Replay | Search
     history = scenario.history
     space = SPACE if scenario.synthetic is not None else scenario.parameters or {}
     setup = Setup(
-        settings=scenario.settings, space=space, goal=history.goal, sandbox=NoSandbox(), seed=scenario.seed
+        settings=scenario.settings,
+        space=space,
+        goal=history.goal,
+        sandbox=NoSandbox(),
+        seed=scenario.seed,
+        tiers={stage.name: stage.goal for stage in _stages(scenario)[:-1]},
     )
     proposer = None if scenario.strategy == _EDITS else open_proposer(scenario.strategy, setup)
     if proposer is None or proposer.edits:

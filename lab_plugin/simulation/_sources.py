@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -41,6 +42,9 @@ class Replay:
             return self._screening.result(number, tier, idea.results[self._history.last])
         return idea.results[tier]
 
+    def screened(self, number: int, tier: str, value: float) -> None:
+        """Nobody learns."""
+
     def tell(self, number: int, value: float | None, verdict: str) -> None:
         """Nobody learns."""
 
@@ -55,8 +59,8 @@ class World(Protocol):
 class Search:
     """Ideas of a real proposer, in a world.
 
-    The proposer is told of each idea when its verdict is made, as in a campaign; until then it knows that
-    the point is under way. One that was not promoted has no value. To be used in a `with`.
+    The proposer is told of each result at a tier and of each verdict, as in a campaign; until then it knows
+    that the point is under way. One that was not promoted has no value. To be used in a `with`.
 
     Args:
         proposer: Answers with parameters; knows nothing yet.
@@ -77,6 +81,7 @@ class Search:
         self._seed = seed
         self._params: dict[int, Mapping[str, Any]] = {}
         self._last: dict[int, Result] = {}
+        self._tiers: defaultdict[int, dict[str, float]] = defaultdict(dict)
         self._runner = asyncio.Runner()
 
     def __enter__(self) -> Search:
@@ -106,11 +111,19 @@ class Search:
         last = self._last[number]
         return self._screening.result(number, tier, last) if tier in self._screening else last
 
+    def screened(self, number: int, tier: str, value: float) -> None:
+        """Tell the proposer how far an idea came."""
+        known = self._tiers[number]
+        known[tier] = value
+        told = Outcome(number=number, params=self._params[number], verdict="", waits=True, tiers=dict(known))
+        self._proposer.tell(told)
+
     def tell(self, number: int, value: float | None, verdict: str) -> None:
         """Tell the proposer."""
         del self._last[number]
-        params = self._params.pop(number)
-        self._proposer.tell(Outcome(number=number, params=params, value=value, verdict=verdict))
+        params, known = self._params.pop(number), self._tiers.pop(number, {})
+        told = Outcome(number=number, params=params, value=value, verdict=verdict, tiers=known)
+        self._proposer.tell(told)
 
 
 def no_request(lab: str, metric: str, goal: Any, folder: Path) -> Request:
