@@ -60,7 +60,7 @@ def test_the_queue_from_the_terminal_and_the_ui(
     assert "No open idea" in cli("cancel", "9", cwd=folder, code=1).stderr
     assert "from -1000 to 1000" in cli("prioritize", "1", "1001", cwd=folder, code=1).stderr
 
-    run = start(folder, environment, "-n", "2")
+    run = start(folder, environment, "-n", "2", "-j", "1")
     try:
         for _ in range(600):
             if [row["state"] for row in document(cli("queue", "--json", cwd=folder))["ideas"]][
