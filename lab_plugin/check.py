@@ -15,6 +15,7 @@ from lab_plugin.errors import LabError, LockError, SandboxError
 from lab_plugin.holdout import find_overlaps
 from lab_plugin.lab import Lab
 from lab_plugin.locking import probe_baseline, probe_holdout
+from lab_plugin.promotion import Decided
 from lab_plugin.sandbox import Sandbox, attempt_breaches, warning
 from lab_plugin.slots import capacity_of, require_room
 
@@ -142,22 +143,32 @@ async def _programs(lab: Lab) -> list[Finding]:
 
 async def _tiers(lab: Lab) -> list[Finding]:
     """HEAD at every tier before the last."""
+    rules = {tier.name: tier.promote for tier in lab.config.screening}
 
     async def attempt(name: str) -> str:
         here = lab.at(name)
         sandbox = here.sandbox()
         try:
-            await sandbox.probe()
-            found = await probe_baseline(here, sandbox, lab.repository.head())
+            told = "" if here.place == lab.place else f"; sandbox {await _sandbox(sandbox)}"
+            if told:
+                told += f", {await _guarantees(here, sandbox)}"
+            score = (await probe_baseline(here, sandbox, lab.repository.head())).score
         finally:
             await sandbox.close()
-        score = found.score
         if score.value is None:
             raise LockError(f"HEAD has no score there: {score.reason}", f"Mend [tiers.{name}].")
+        decides = isinstance(rules[name], Decided)
+        looked_at = here.config.decision.metrics(here.config.scorer.metric) if decides else ()
+        missing = [each for each in looked_at if each not in score.metrics]
+        if missing:
+            raise LockError(
+                f"its decision looks at the metric {missing[0]!r}, which the scorecard lacks",
+                f"Correct [tiers.{name}.decision], or have the scorer write it.",
+            )
         metric = here.config.scorer.metric
-        return f"{metric} {score.value:.6g} on HEAD, in {score.seconds:.2f} s"
+        return f"{metric} {score.value:.6g} on HEAD, in {score.seconds:.2f} s{told}"
 
-    return [await _probe(f"tier {tier.name}", partial(attempt, tier.name)) for tier in lab.config.screening]
+    return [await _probe(f"tier {name}", partial(attempt, name)) for name in rules]
 
 
 async def _holdout(lab: Lab) -> list[Finding]:

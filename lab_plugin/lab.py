@@ -40,6 +40,7 @@ class Lab:
 
     Args:
         image: Digest of the image to run programs in, instead of the one that `[sandbox]` means today.
+        images: The same of tiers that have an image of their own, by name.
 
     Attributes:
         config: The lab's `lab.toml`.
@@ -52,9 +53,17 @@ class Lab:
     """
 
     def __init__(
-        self, config: Config, repository: Repository, home: Home, *, image: str | None = None
+        self,
+        config: Config,
+        repository: Repository,
+        home: Home,
+        *,
+        image: str | None = None,
+        images: Mapping[str, str] | None = None,
     ) -> None:
         self.config = config
+        # Of a lab at another tier, the one that decides.
+        self._main = self
         self.repository = repository
         self.home = home
         self.directory = config.folder.resolve().relative_to(repository.top.resolve()).as_posix()
@@ -62,13 +71,16 @@ class Lab:
         self.identity = identity(repository.common_dir, self.directory, self.name)
         self.ledger = Ledger(repository, self.name)
         self.folder = home.lab(self.name, self.identity)
-        credentials = (*config.candidate.credentials, *config.proposer.credentials)
+        credentials = [*config.candidate.credentials, *config.proposer.credentials]
+        for tier in config.screening:
+            credentials += tier.config.candidate.credentials
         injected = (credential.env for credential in credentials)
         self.redactor = Redactor(os.environ, (*config.lab.secrets, *injected))
         self._hasher = FileHasher(self.folder / "digests")
         self._snapshots: list[Snapshot] = []
         self._image = image
-        self._terms = TermsReader(config, home, self._hasher, lambda: self.image)
+        self._images = dict(images or {})
+        self._terms = self._environment = TermsReader(config, home, self._hasher, lambda: self.image)
         self._at: dict[str, Lab] = {}
 
     @classmethod
@@ -90,6 +102,8 @@ class Lab:
     def at(self, tier: str) -> Lab:
         """The same lab as it is at one of its tiers: with its configuration, and all else in common.
 
+        What is hidden, and which files make up the scorer, is the same at all tiers.
+
         Args:
             tier: Name of a tier.
 
@@ -108,8 +122,8 @@ class Lab:
             other = copy.copy(self)
             other.config = configs[tier]
             other.__dict__.pop("image", None)
-            other._image = self._image if other.place == self.place else None
-            other._terms = TermsReader(other.config, self.home, self._hasher, lambda: other.image)
+            other._image = self._image if other.place == self.place else self._images.get(tier)
+            other._environment = TermsReader(other.config, self.home, self._hasher, lambda: other.image)
             self._at[tier] = other
         return self._at[tier]
 
@@ -169,11 +183,11 @@ class Lab:
             if inside == path:
                 return False
             path = inside
-        return is_scorer_file(path, self.config.scorer_patterns) or self._is_sealed(path)
+        return is_scorer_file(path, self._main.config.scorer_patterns) or self._is_sealed(path)
 
     def _is_sealed(self, path: str) -> bool:
         """Whether a path tells of the hold-out; the lock does, by digests that could be guessed at."""
-        holdout = self.config.scorer.holdout
+        holdout = self._main.config.scorer.holdout
         if holdout is None:
             return False
         data = (holdout.data,) if holdout.data else ()
@@ -243,14 +257,18 @@ class Lab:
         )
 
     def build_image(self) -> None:
-        """Build the image of `[sandbox] dockerfile`, where the engine does not have it; may take minutes.
+        """Build the images of `[sandbox] dockerfile`, of all tiers from this one down.
+
+        One that the engine has is not built; it may take minutes.
 
         Raises:
             SandboxUnavailable: There is no engine.
             SandboxError: The build failed.
         """
-        if self._dockerfile is not None:
-            build_image(self._dockerfile)
+        tiers = (self, *(self.at(tier.name) for tier in self.config.screening))
+        for dockerfile in dict.fromkeys(tier._dockerfile for tier in tiers):
+            if dockerfile is not None:
+                build_image(dockerfile)
 
     @property
     def _dockerfile(self) -> Path | None:
@@ -294,7 +312,7 @@ class Lab:
         return Services(self.config.services, place)
 
     def terms(self, look: Look = "recent") -> Terms:
-        """All that makes a score, as it is now in the working tree and on this machine.
+        """All that makes a score at any tier, as it is now in the working tree and on this machine.
 
         Args:
             look: How closely the environment is looked at.
@@ -303,6 +321,8 @@ class Lab:
             LockError: A file or the interpreter cannot be read.
             SandboxUnavailable: There is no engine that has the image.
         """
+        if self._main is not self:
+            return self._main.terms(look)
         terms = self._terms.read(look)
         # An interpreter or an image of its own is part of what makes a tier's score.
         others = {
@@ -321,7 +341,7 @@ class Lab:
             LockError: The interpreter cannot be read.
             SandboxUnavailable: There is no engine that has the image.
         """
-        return self._terms.environment(look)
+        return self._environment.environment(look)
 
     def scorer_files(self) -> dict[str, str]:
         """The public scorer's files as they are now: path -> `<mode>:<sha256>`.

@@ -313,12 +313,14 @@ class Campaign:
         found = await self._until_cancelled(idea, "comparing", screening_it)
         if found is None:
             return Screening(verdict=await self._end_cancelled(idea.number))
+        # What came of it is told of the point that it came of.
+        self._open[idea.number] = self._ideas.narrowed(idea, found.tree)
         if found.record is None:
-            ruling = Ruling(verdict=found.word, reason=found.failure)
-            verdict = await self._close(idea.number, ruling)
+            assert found.failure is not None
+            ruling = Ruling(verdict=found.word, reason=found.failure.reason)
+            verdict = await self._close(idea.number, ruling, found.failure)
             self._agenda.counted()
             return Screening(verdict=verdict)
-        self._open[idea.number] = self._ideas.narrowed(idea, found.record.tree)
         best = self._best(scores, idea)
         details = await asyncio.to_thread(self._verdicts.details_of, runs, scores, best)
         screening = await self._promotions.count(found.record, details)
@@ -428,13 +430,20 @@ class Campaign:
         self._agenda.asked(number)
         return idea
 
-    async def _close(self, number: int, ruling: Ruling) -> VerdictRecord:
-        """Write the verdict of an idea that is compared with nothing."""
+    async def _close(self, number: int, ruling: Ruling, failure: Score | None = None) -> VerdictRecord:
+        """Write the verdict of an idea that is compared with nothing.
+
+        Args:
+            number: The idea's.
+            ruling: Its verdict.
+            failure: What came of its trials at the tier where it is, if that is why.
+        """
         idea, folder = self._open[number], self._trials.folder_of(number)
         trial = next((path.parent for path in sorted(folder.glob("**/candidate"))), None)
         flow_run = self._flow_runs.get(number, "")
         clock = self._clock(number)
-        decided = await self._verdicts.close(idea, ruling, clock, flow_run, trial)
+        scores = () if failure is None else (failure,)
+        decided = await self._verdicts.close(idea, ruling, clock, flow_run, trial, scores)
         self._settled(*decided)
         return decided[0]
 

@@ -91,7 +91,7 @@ async def open_campaign(lab: Lab, plan: Plan) -> AsyncIterator[Campaign]:
         await stack.enter_async_context(control.following(campaign))
         await stack.enter_async_context(_beating(lease, campaign))
         stack.callback(_end, campaign, lease)
-        _announce(campaign, sandbox)
+        _announce(campaign, sandbox, sandboxes.values())
         yield campaign
 
 
@@ -230,10 +230,12 @@ async def _beating(lease: Lease, campaign: Campaign) -> AsyncIterator[None]:
             await task
 
 
-def _announce(campaign: Campaign, sandbox: Sandbox) -> None:
+def _announce(campaign: Campaign, sandbox: Sandbox, others: Iterable[Sandbox]) -> None:
     view = campaign.view
     champion = campaign.lab.ledger.state().champion
     assert champion is not None
+    # A tier may run in less of a sandbox than the one that decides.
+    cautions = dict.fromkeys(warning(each.kind) for each in (sandbox, *others))
     events.publish(
         events.CampaignOpened(
             campaign=campaign.number,
@@ -242,7 +244,7 @@ def _announce(campaign: Campaign, sandbox: Sandbox) -> None:
             total=campaign.spending.budget.iterations,
             champion=champion.value,
             sandbox=sandbox.kind,
-            warning="; ".join(filter(None, (warning(sandbox.kind), *campaign.set_aside))),
+            warning="; ".join(filter(None, (*cautions, *campaign.set_aside))),
         )
     )
 

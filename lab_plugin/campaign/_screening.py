@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lab_plugin.campaign._ruling import best_of, failure_word, points_of
 from lab_plugin.campaign._trials import PointRun, TrialDesk
@@ -31,14 +31,27 @@ class Screened:
     """What came of an idea at a tier.
 
     Attributes:
+        tree: Of the point that was taken further.
         record: Its result; None where it has no value.
-        failure: Why it has none; empty otherwise.
-        word: `crashed` or `rejected`, where it has none.
+        failure: The score that it lacks for one, with the seconds of all its programs here; None otherwise.
+        word: `crashed`, `rejected` or, where the champion failed beside it, `inconclusive`.
     """
 
+    tree: str
     record: TierRecord | None = None
-    failure: str = ""
+    failure: Score | None = None
     word: Word = "rejected"
+
+
+@dataclass(frozen=True)
+class _Compared:
+    """What came of a comparison with the champion at a tier."""
+
+    seconds: float = 0.0
+    failure: Score | None = None
+    word: Word = "rejected"
+    passed: bool | None = None
+    record: Comparison | None = None
 
 
 class ScreeningDesk:
@@ -76,11 +89,17 @@ class ScreeningDesk:
             SandboxUnavailable: The sandbox broke; may be called again, and goes on.
         """
         best = best_of(scores, self._lab.config.scorer.goal)
+        tree, ran = idea.points[best].tree, scores[best]
+        seconds = sum(score.seconds for score in scores)
+
+        def failed(score: Score, word: Word = "rejected") -> Screened:
+            whole = replace(score, seconds=seconds, sandbox=ran.sandbox, guarantees=ran.guarantees)
+            return Screened(tree, failure=whole, word=word)
+
         first = self._repeats.complete(scores[best])
         if first.value is None:
-            return _failed(first)
+            return failed(first)
         known: dict[int, Mapping[str, float]] = {self.tier.seeds[0]: first.metrics}
-        seconds = sum(score.seconds for score in scores)
         if runs[best].answer is not None:
             known |= self._of_twin(idea.points[best].tree)
         for seed in self.tier.seeds[1:]:
@@ -89,17 +108,17 @@ class ScreeningDesk:
             score = await self._repeat(idea, best, seed)
             seconds += score.seconds
             if score.value is None:
-                return _failed(score)
+                return failed(score, failure_word(score))
             known[seed] = score.metrics
-        passed: bool | None = None
-        comparison: Comparison | None = None
+        compared = _Compared()
         if self._decides:
-            failure, passed, comparison, more = await self._compare(idea, best, known, champion)
-            seconds += more
-            if failure is not None:
-                return _failed(failure)
+            compared = await self._compare(idea, best, known, champion)
+            seconds += compared.seconds
+            if compared.failure is not None:
+                return failed(compared.failure, compared.word)
         record = self._record(idea, runs, scores, best, known, seconds)
-        return Screened(record.model_copy(update={"passed": passed, "comparison": comparison}))
+        said = {"passed": compared.passed, "comparison": compared.record}
+        return Screened(tree, record.model_copy(update=said))
 
     @property
     def _decides(self) -> bool:
@@ -124,7 +143,7 @@ class ScreeningDesk:
 
     async def _compare(
         self, idea: Idea, best: int, known: dict[int, Mapping[str, float]], champion: Champion
-    ) -> tuple[Score | None, bool | None, Comparison | None, float]:
+    ) -> _Compared:
         """Compare with the champion at this tier, seed by seed, until the rule has its answer.
 
         An idea that goes on wrongly costs time and no false keep: the error is that of one comparison, not
@@ -142,7 +161,8 @@ class ScreeningDesk:
             seconds += theirs.seconds
             if theirs.value is None:
                 reason = f"the champion has no score at the tier {self.tier.name}: {theirs.reason}"
-                return Score(status="rejected", reason=reason), None, None, seconds
+                # Nothing in that speaks against the idea.
+                return _Compared(seconds, Score(status="rejected", reason=reason), "inconclusive")
             against[seed] = theirs.metrics
             evidence = Evidence(metrics={name: self._pairs(name, known, against) for name in self._metrics})
             decision = decide(rules, noises, evidence, level)
@@ -157,12 +177,12 @@ class ScreeningDesk:
                     place=0,
                     rules=rules,
                 )
-                return None, decision.state == "keep", record, seconds
+                return _Compared(seconds, passed=decision.state == "keep", record=record)
             following = comparison_seed(self.tier.seeds[0], len(known))
             score = await self._repeat(idea, best, following)
             seconds += score.seconds
             if score.value is None:
-                return score, None, None, seconds
+                return _Compared(seconds, score, failure_word(score))
             known[following] = score.metrics
 
     async def _of_champion(self, champion: Champion, seed: int) -> Score:
@@ -206,7 +226,3 @@ class ScreeningDesk:
             guarantees=scores[best].guarantees,
             seconds=seconds,
         )
-
-
-def _failed(score: Score) -> Screened:
-    return Screened(failure=score.reason, word=failure_word(score))

@@ -117,7 +117,13 @@ class VerdictDesk:
             raise _moving(idea)
 
     async def close(
-        self, idea: Idea, ruling: Ruling, clock: Clock, flow_run: str = "", trial: Path | None = None
+        self,
+        idea: Idea,
+        ruling: Ruling,
+        clock: Clock,
+        flow_run: str = "",
+        trial: Path | None = None,
+        scores: Sequence[Score] = (),
     ) -> tuple[VerdictRecord, str]:
         """Write the verdict of an idea that is not compared with anything.
 
@@ -127,6 +133,7 @@ class VerdictDesk:
             clock: Times.
             flow_run: Of its iteration.
             trial: Folder of the trial that it shows, if there was one.
+            scores: Of its one point, where trials without a value are why.
 
         Returns:
             The verdict, and its report as markdown.
@@ -136,7 +143,7 @@ class VerdictDesk:
         """
         async with self._one_at_a_time:
             for _ in range(_TRIES):
-                record = self._record(idea, ruling, (), (), clock, flow_run)
+                record = self._record(idea, ruling, (), scores, clock, flow_run)
                 try:
                     report = await asyncio.to_thread(self._write, idea, record, trial)
                 except RefConflict:

@@ -104,6 +104,10 @@ def lock(
     what = f"idea {record.champion}" if record.champion else "baseline"
     print(f"The {what} is commit {record.commit[:12]}: {record.metric} {number(record.value)}.")
     print(noise_line(record))
+    for tier in this.config.screening:
+        if tier.name in record.tiers:
+            there = number(record.tiers[tier.name].value)
+            print(f"At the tier {tier.name}: {tier.config.scorer.metric} {there}.")
     if record.holdout is not None and record.holdout.gap is not None:
         print(f"On the hold-out: {number(record.holdout.value)}, a gap of {record.holdout.gap:+.6g}.")
     for line in done.warnings:

@@ -61,6 +61,24 @@ def check_contract(
     yield from _wishes(contract, values)
 
 
+def foreign_keys(contract: str, own: Collection[_Key]) -> frozenset[_Key]:
+    """Keys that a tier does not take from what all tiers have.
+
+    Those are the keys of another contract, and the other one of two that exclude each other. A hold-out is
+    never left out without a word.
+
+    Args:
+        contract: The tier's; any other than a known one leaves nothing out.
+        own: What the tier gives itself.
+    """
+    if contract not in _NEEDS:
+        return frozenset()
+    useless = _all_keys() - _NEEDS[contract] - _TAKES[contract] - _HOLDOUT
+    others = {(first, second) for pair in _EITHER.get(contract, ()) for first, second in (pair, pair[::-1])}
+    others.add((_SERVE, ("candidate", "warm")))
+    return (useless | {other for given, other in others if given in own}) - frozenset(own)
+
+
 def _all_keys() -> frozenset[_Key]:
     return frozenset().union(*_NEEDS.values(), *_TAKES.values())
 

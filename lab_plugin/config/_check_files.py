@@ -45,10 +45,10 @@ def check_committed(config: Config, entries: Mapping[str, _HasMode], directory: 
     faults = [
         *_links_above(directory, entries),
         *_candidate_faults(config, committed),
-        *_scorer_faults(config, committed),
         *_holdout_faults(config),
-        *_other_faults(config, committed),
     ]
+    for tier in config.tiers:
+        faults += [*_scorer_faults(tier.config, committed), *_other_faults(tier.config, committed)]
     if faults:
         headline = f"{config.source} and the files do not fit together."
         raise ConfigError(headline, _REMEDY, tuple(dict.fromkeys(faults)))

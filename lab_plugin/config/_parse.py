@@ -25,7 +25,9 @@ from lab_plugin.config._resources import Resources
 from lab_plugin.config._scoring import Scorer
 from lab_plugin.config._services import ServiceTables, check_services
 from lab_plugin.config._space import SearchSpace, Table
-from lab_plugin.config._tiers import TierTable, TierTables, check_tiers, merged, place_in
+from lab_plugin.config._tier_merging import merged, place_in
+from lab_plugin.config._tiers import TierTable, TierTables, check_tiers
+from lab_plugin.config._tiers_apart import check_apart
 from lab_plugin.errors import ConfigError
 from lab_plugin.toml import Document, Place, Positions, TomlFault, parse_toml
 
@@ -100,6 +102,8 @@ def _tiered(
             config = _config(source, sound, positions)
             tiers.append(Tier(name, config, table.seeds, table.promote, table.pool or ""))
             config._tiers = (tiers[-1],)
+    for place, message in check_apart({tier.name: tier.config for tier in tiers}):
+        faults.setdefault(place, message)
     if faults or not tiers:
         raise _faulty(source, positions, faults)
     whole_config = tiers[-1].config

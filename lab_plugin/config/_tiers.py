@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
@@ -12,10 +11,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator
 from lab_plugin.config._fields import Seed, Text, check_unique
 from lab_plugin.config._space import Table, check_some
 from lab_plugin.promotion import Decided, Quantile, Rule, Threshold, TopK, can_fire
-from lab_plugin.toml import Place, Positions
+from lab_plugin.toml import Place
 
-OVERRIDES = ("candidate", "sandbox", "scorer", "decision")
-"""Tables whose keys a tier may give anew."""
 LAST = "final"
 """Name of the tier of a lab that declares none."""
 
@@ -112,49 +109,6 @@ class TierTables(Table):
     """
 
     tables: Mapping[Annotated[str, AfterValidator(_check_tier_name)], TierTable]
-
-
-def merged(document: Mapping[str, object], tier: Mapping[str, Any], *, last: bool) -> dict[str, Any]:
-    """The whole `lab.toml` as one tier has it.
-
-    Args:
-        document: The raw file without its tiers.
-        tier: Its raw table.
-        last: Whether it is the last.
-    """
-    whole: dict[str, Any] = copy.deepcopy(dict(document))
-    for table in OVERRIDES:
-        own = tier.get(table)
-        base = whole.get(table, {})
-        if isinstance(own, dict) and isinstance(base, dict):
-            whole[table] = {**base, **own}
-    candidate, scorer = whole.get("candidate"), whole.get("scorer")
-    if "timeout" in tier and isinstance(candidate, dict):
-        candidate["timeout"] = tier["timeout"]
-    if not last and isinstance(scorer, dict):
-        # The hold-out is for what is about to be kept.
-        scorer.pop("holdout", None)
-    decision = whole.setdefault("decision", {})
-    if isinstance(decision, dict) and (seed := first_seed(tier.get("seeds"))) is not None:
-        decision["seed"] = seed
-    return whole
-
-
-def first_seed(seeds: object) -> int | None:
-    """The first of a tier's seeds as written; None where they are none."""
-    if isinstance(seeds, list):
-        return seeds[0] if seeds and isinstance(seeds[0], int) else None
-    return 0 if isinstance(seeds, int) else None
-
-
-def place_in(positions: Positions, name: str, place: Place) -> Place:
-    """Where a key of a tier stands: in its own tables, or else where all tiers have it from."""
-    own: Place = ("tiers", name, *place)
-    if place == ("candidate", "timeout") and ("tiers", name, "timeout") in positions.lines:
-        return ("tiers", name, "timeout")
-    if place == ("decision", "seed"):
-        return ("tiers", name, "seeds")
-    return own if own in positions.lines or own[:4] in positions.lines else place
 
 
 def check_tiers(document: Mapping[str, Any], tables: Mapping[str, TierTable]) -> Iterator[tuple[Place, str]]:
