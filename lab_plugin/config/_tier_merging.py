@@ -76,4 +76,8 @@ def place_in(positions: Positions, name: str, place: Place) -> Place:
         return ("tiers", name, "timeout")
     if place == ("decision", "seed"):
         return ("tiers", name, "seeds")
-    return own if own in positions.lines or own[:4] in positions.lines else place
+    if own in positions.lines or own[:4] in positions.lines:
+        return own
+    # A key that nobody gives is missed by the tier that needs it.
+    table: Place = ("tiers", name, *place[:1])
+    return table if place not in positions.lines and table in positions.lines else place
