@@ -96,6 +96,8 @@ def _document(proof: LabProof, record: VerdictRecord | None, again: Rerun | None
             "ledger_commit": place.commit if place else None,
             "verdict": record.verdict,
             "value": record.value,
+            "tier": record.tier,
+            "tiers": dict(record.tiers),
             "commit": record.commit,
             "tree": record.tree,
             "epoch": record.epoch,
@@ -104,7 +106,8 @@ def _document(proof: LabProof, record: VerdictRecord | None, again: Rerun | None
         }
     if again is not None:
         sealed = again.holdout and vars(again.holdout)
-        document["rerun"] = {**vars(again), "holdout": sealed, "ok": again.ok}
+        tiers = [{**vars(tier), "ok": tier.ok} for tier in again.tiers]
+        document["rerun"] = {**vars(again), "holdout": sealed, "tiers": tiers, "ok": again.ok}
     return document
 
 
@@ -133,6 +136,8 @@ def _print_idea(lab: Lab, proof: LabProof, record: VerdictRecord) -> None:
     word = "FAIL" if proof.of(record.number) else "ok  "
     where = f"record {place.record} (ledger commit {place.commit[:12]})" if place else "no readable record"
     print(f"{word}  idea {record.number}: {record.verdict}, {number(record.value)}; {where}")
+    for name, value in record.tiers.items():
+        print(f"      at the tier {name}: {number(value)}")
     print(f"      candidate {record.commit}, tree {record.tree}")
     print(f"      epoch {record.epoch}, digest {record.digest}")
     print(f"      its score was not made again: `lab verify {record.number} --rerun` does that")

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
 
 from lab_plugin.config import USAGE_PREFIX
 from lab_plugin.epoch import Epoch
-from lab_plugin.ledger import Holdout, LockRecord
+from lab_plugin.ledger import Holdout, LockRecord, VerdictRecord
 from lab_plugin.scorer import Score
+from lab_plugin.verification._differences import differing
 from lab_plugin.verification._sealed import SealedRerun
+from lab_plugin.verification._tiers import Outcome, TierRerun
 
 _SHOWN = 20
-Outcome = Literal["equal", "measured", "environment", "different"]
+_BY_WEIGHT: tuple[Outcome, ...] = ("equal", "measured", "environment", "different")
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class Rerun:
         changes: What this machine has otherwise than the epoch, one line each.
         metrics: Further metrics that differ, those that the host measures left out: name -> recorded, found.
         holdout: What came of the hold-out; None where the ledger has none of the idea.
+        tiers: What came of it at the tiers before the last, of which the ledger has results.
     """
 
     number: int
@@ -43,6 +45,7 @@ class Rerun:
     changes: tuple[str, ...] = ()
     metrics: Mapping[str, tuple[float | None, float | None]] = field(default_factory=dict)
     holdout: SealedRerun | None = None
+    tiers: tuple[TierRerun, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -64,6 +67,7 @@ class Subject:
         verdict: In words.
         holdout: What the ledger has of its hold-out.
         mean: Its value, where that is a mean over further seeds.
+        record: Its verdict; None for the commit that the lock scored.
     """
 
     number: int
@@ -75,10 +79,37 @@ class Subject:
     verdict: str
     holdout: Holdout | None = None
     mean: float | None = None
+    record: VerdictRecord | None = None
+
+
+def compare_stopped(
+    record: VerdictRecord, epoch: Epoch, changes: tuple[str, ...], tiers: tuple[TierRerun, ...]
+) -> Rerun:
+    """The answer for an idea without a score at the tier which decides: all there is are its tiers.
+
+    Args:
+        record: What the ledger says.
+        epoch: Under which.
+        changes: What this machine has otherwise than the epoch, one line each.
+        tiers: What came of it at its tiers.
+    """
+    outcome, why = _worst("equal", tiers), record.reason.partition("\n")[0]
+    lines = [
+        f"it has no value at the tier {epoch.config.tier} (epoch {epoch.lock.epoch}): {record.verdict}, {why}",
+        *(tier.explanation for tier in tiers),
+        *_surroundings(changes, outcome in ("equal", "measured")),
+    ]
+    equal = all(tier.outcome == "equal" for tier in tiers)
+    return Rerun(record.number, None, None, equal, "\n".join(lines), outcome, changes, tiers=tiers)
 
 
 def compare(
-    subject: Subject, score: Score, epoch: Epoch, changes: tuple[str, ...], sealed: SealedRerun | None = None
+    subject: Subject,
+    score: Score,
+    epoch: Epoch,
+    changes: tuple[str, ...],
+    sealed: SealedRerun | None = None,
+    tiers: tuple[TierRerun, ...] = (),
 ) -> Rerun:
     """Compare a score with the record of it.
 
@@ -88,8 +119,9 @@ def compare(
         epoch: Under which.
         changes: What this machine has otherwise than the epoch, one line each.
         sealed: What came of the hold-out.
+        tiers: What came of it at the tiers before the last.
     """
-    metrics = _metrics(subject, score)
+    metrics = differing(subject.metrics, score.metrics)
     measured = _is_measured(subject, score, epoch)
     # Where the metric itself cannot be compared, the others are all that speaks for the record.
     same = not metrics if measured else score.value == subject.value
@@ -97,11 +129,13 @@ def compare(
     outcome: Outcome = "environment" if changes else "different"
     if same:
         outcome = "measured" if measured else "equal"
+    outcome = _worst(outcome, tiers)
     lines = [_headline(subject, score, epoch, measured), *_further(metrics, score, measured)]
     if subject.mean is not None:
         lines.append(f"its value {_shown(subject.mean)} is a mean over seeds, of which this is the first")
     lines += [sealed.explanation] if sealed is not None else []
-    lines += _surroundings(changes, same)
+    lines += [tier.explanation for tier in tiers]
+    lines += _surroundings(changes, outcome in ("equal", "measured"))
     return Rerun(
         subject.number,
         subject.value,
@@ -112,7 +146,12 @@ def compare(
         changes,
         metrics,
         sealed,
+        tiers,
     )
+
+
+def _worst(outcome: Outcome, tiers: tuple[TierRerun, ...]) -> Outcome:
+    return max((outcome, *(tier.outcome for tier in tiers)), key=_BY_WEIGHT.index)
 
 
 def _is_measured(subject: Subject, score: Score, epoch: Epoch) -> bool:
@@ -123,6 +162,8 @@ def _is_measured(subject: Subject, score: Score, epoch: Epoch) -> bool:
 
 def _headline(subject: Subject, score: Score, epoch: Epoch, measured: bool) -> str:
     how = f"epoch {epoch.lock.epoch}, seed {epoch.config.decision.seed}, sandbox {score.sandbox}"
+    if epoch.config.screening:
+        how = f"tier {epoch.config.tier}, {how}"
     if subject.sandbox and subject.sandbox != score.sandbox:
         how += f" (then {subject.sandbox})"
     if subject.value is None and score.value is None:
@@ -158,16 +199,6 @@ def _surroundings(changes: tuple[str, ...], same: bool) -> Iterator[str]:
     elif not same:
         yield "all that was locked is the same here: candidate or scorer are not deterministic under"
         yield "one seed, or the record is not what was scored"
-
-
-def _metrics(subject: Subject, score: Score) -> dict[str, tuple[float | None, float | None]]:
-    names = sorted(subject.metrics.keys() | score.metrics.keys())
-    both = {name: (subject.metrics.get(name), score.metrics.get(name)) for name in names}
-    return {
-        name: (old, new)
-        for name, (old, new) in both.items()
-        if old != new and not name.startswith(USAGE_PREFIX)
-    }
 
 
 def _shown(value: float | None) -> str:
