@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
+from lab_plugin.errors import LedgerError
 from lab_plugin.idea import Idea
 from lab_plugin.lab import Lab
 from lab_plugin.ledger import LockRecord, Record, TierRecord, VerdictRecord
@@ -25,7 +26,8 @@ def replay(lab: Lab, schedule: Schedule, campaign: int, ideas: Mapping[int, Idea
     assert state.lock is not None
     results = [entry.record for entry in lab.ledger.records()]
     if lab.config.screening:
-        _replay_results(schedule, results, state.lock, campaign, ideas)
+        tiers = [tier.name for tier in lab.config.screening]
+        _replay_results(schedule, tiers, results, state.lock, campaign, ideas)
     for number, record in state.ideas.items():
         schedule.decided(number, record.verdict)
     for number, idea in sorted(ideas.items()):
@@ -34,7 +36,12 @@ def replay(lab: Lab, schedule: Schedule, campaign: int, ideas: Mapping[int, Idea
 
 
 def _replay_results(
-    schedule: Schedule, records: Iterable[Record], lock: LockRecord, campaign: int, ideas: Mapping[int, Idea]
+    schedule: Schedule,
+    tiers: Sequence[str],
+    records: Iterable[Record],
+    lock: LockRecord,
+    campaign: int,
+    ideas: Mapping[int, Idea],
 ) -> None:
     ours: list[TierRecord | VerdictRecord] = []
     others: list[TierRecord] = []
@@ -46,12 +53,33 @@ def _replay_results(
                 others.append(record)
     # All that had no verdict when this campaign began.
     taken = ideas.keys() | {record.number for record in ours}
-    earlier = [record for record in others if record.number in taken]
-    earlier.sort(key=lambda record: record.number)
-    for record in (*earlier, *ours):
-        if isinstance(record, VerdictRecord):
-            schedule.decided(record.number, record.verdict)
+    # Each counts at the last tier that it had reached: it went on from those before.
+    earlier = {record.number: record for record in others if record.number in taken}
+    for number, record in sorted(earlier.items()):
+        schedule.offer(number, started=True, tier=tiers.index(record.tier))
+        _count(schedule, record)
+    for each in ours:
+        if isinstance(each, VerdictRecord):
+            schedule.decided(each.number, each.verdict)
             continue
-        schedule.offer(record.number, started=True)
-        if schedule.result(record.number, record.value, record.passed):
-            schedule.give_back(record.number)
+        schedule.offer(each.number, started=True)
+        _catch_up(schedule, each)
+        _count(schedule, each)
+
+
+def _count(schedule: Schedule, record: TierRecord) -> None:
+    if schedule.result(record.number, record.value, record.passed):
+        schedule.give_back(record.number)
+
+
+def _catch_up(schedule: Schedule, record: TierRecord) -> None:
+    """Have the last word of tiers said again that said it before a result at a later tier."""
+    while schedule.tier_of(record.number) != record.tier:
+        before = schedule.tier_of(record.number)
+        schedule.finish()
+        if schedule.tier_of(record.number) == before:
+            raise LedgerError(
+                f"Idea {record.number} has a result at the tier {record.tier}, and was not due to go on "
+                f"from {before}.",
+                "Run `lab verify`.",
+            )

@@ -14,10 +14,11 @@ from lab_plugin.ledger._chain import Problem, genesis_message
 from lab_plugin.ledger._codec import decode, line_of
 from lab_plugin.ledger._fault import Fault
 from lab_plugin.ledger._links import candidate_faults, link_faults
-from lab_plugin.ledger._records import CampaignRecord, LockRecord, Record, VerdictRecord
+from lab_plugin.ledger._records import CampaignRecord, LockRecord, Record, TierRecord, VerdictRecord
 from lab_plugin.ledger._rules import record_faults
 from lab_plugin.ledger._signatures import SignatureProof, prove_signatures
 from lab_plugin.ledger._state import State
+from lab_plugin.ledger._tier_rules import scored_faults
 from lab_plugin.repository import EMPTY_TREE, RawCommit, Repository
 
 _DAMAGED = "Run `git fsck`; fetch the object from a clone that has it."
@@ -182,10 +183,12 @@ class _Chain:
             yield Fault(f"the content of the candidate {record.commit[:12]} is not what its id stands for")
         elif isinstance(record, VerdictRecord):
             yield from candidate_faults(record, candidate, self._about)
+        elif isinstance(record, TierRecord):
+            yield from scored_faults(record, candidate.message)
         self._about.add(record.commit)
 
     def _tell(self, at: int, raw: RawCommit, record: Record, faults: Sequence[Fault]) -> None:
-        idea = record.number if isinstance(record, VerdictRecord) else None
+        idea = record.number if isinstance(record, VerdictRecord | TierRecord) else None
         self.problems.extend(
             Problem(raw.oid, fault.what, self._forged, at, idea, fault.expected, fault.found)
             for fault in faults

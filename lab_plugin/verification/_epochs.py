@@ -61,6 +61,7 @@ def _rule_faults(lab: Lab, record: LockRecord, terms: Terms) -> Iterator[_Fault]
     locked = (scorer.get("metric"), scorer.get("goal")) if isinstance(scorer, dict) else None
     if locked != (record.metric, record.goal):
         yield _Fault("its metric and goal are not those that were locked", repr(locked), record.metric)
+    yield from _tier_faults(record, terms)
     try:
         text = lab.repository.read_file(record.tree, LAB_FILE).decode()
         rules = configuration.parse(text, str(lab.config.source)).scoring_rules()
@@ -70,6 +71,25 @@ def _rule_faults(lab: Lab, record: LockRecord, terms: Terms) -> Iterator[_Fault]
     # A later version may know rules that were not there yet; each that was locked must be in the file.
     for name, expected, found in _unequal(terms.rules, rules):
         yield _Fault(f"its {LAB_FILE} has another {name}", repr(expected), repr(found))
+
+
+def _tier_faults(record: LockRecord, terms: Terms) -> Iterator[_Fault]:
+    """The record has a score of every tier that was locked, and of no other."""
+    rules = terms.rules.get("tiers", {})
+    order = rules.get("order", []) if isinstance(rules, dict) else []
+    expected, found = (set(order[:-1]), order[-1]) if order else (set(), record.tier)
+    if (set(record.tiers), record.tier) != (expected, found):
+        told = f"{', '.join(sorted(record.tiers)) or 'none'}; {record.tier} decides"
+        yield _Fault("its tiers are not those that were locked", ", ".join(order) or "one", told)
+        return
+    for name, score in record.tiers.items():
+        own = rules[name]
+        metric, single = own["scorer"]["metric"], len(own["seeds"]) == 1
+        if metric not in score.metrics or (single and score.metrics[metric] != score.value):
+            what = f"the value at the tier {name} is not its metric {metric}"
+            yield _Fault(what, repr(score.metrics.get(metric)), repr(score.value))
+        if bool(score.noise) != (own["promote"].get("rule") == "Decided"):
+            yield _Fault(f"the tier {name} has a noise where its rule needs none, or none where it does")
 
 
 def _unequal(

@@ -6,17 +6,27 @@ are in the ledger, so that a promotion is proved as a verdict is.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from lab_plugin.comparison import as_itself, decide_again, rules_of
-from lab_plugin.config import Tier
+from lab_plugin.config import Decision, Scorer, Tier
 from lab_plugin.epoch import load_epoch
 from lab_plugin.errors import LabError
 from lab_plugin.lab import Lab
-from lab_plugin.ledger import CampaignRecord, Entry, LockRecord, Problem, Proof, TierRecord, VerdictRecord
+from lab_plugin.ledger import (
+    CampaignRecord,
+    Entry,
+    LockRecord,
+    Noise,
+    Problem,
+    Proof,
+    TierRecord,
+    VerdictRecord,
+)
 from lab_plugin.promotion import Decided, Rung
 
+_ROUNDING = 1 + 1e-6
 _REMEDY = "The record was not made by this rule: compare with a clone that was fetched before."
 
 
@@ -29,14 +39,16 @@ class _Walk:
         rungs: Of the campaign, by tier.
         promoted: Tier -> ideas that went on from it.
         open: Results of ideas without a verdict, in the order of the ledger.
-        champion: The tree of the champion.
+        champions: Trees of the champions of the epoch, by the number of their idea.
+        lock: Of the epoch.
     """
 
     tiers: dict[str, Tier] = field(default_factory=dict)
     rungs: dict[str, Rung] = field(default_factory=dict)
     promoted: dict[str, set[int]] = field(default_factory=dict)
     open: list[TierRecord] = field(default_factory=list)
-    champion: str = ""
+    champions: dict[int, str] = field(default_factory=dict)
+    lock: LockRecord | None = None
 
     def begin(self) -> None:
         """Begin a campaign: what is open from before counts first."""
@@ -46,7 +58,12 @@ class _Walk:
             if tier.promote is not None
         }
         self.promoted = {name: set() for name in self.rungs}
-        for result in sorted(self.open, key=lambda result: result.number):
+        names = list(self.rungs)
+        # Each counts at the last tier that it had reached: it went on from those before.
+        reached = {result.number: result for result in self.open}
+        for number, result in sorted(reached.items()):
+            for name in names[: names.index(result.tier)]:
+                self.promoted[name].add(number)
             self.count(result)
 
     def count(self, result: TierRecord) -> None:
@@ -59,6 +76,17 @@ class _Walk:
         if number not in self.promoted[tier]:
             self.promoted[tier].update(self.rungs[tier].finish())
         return number in self.promoted[tier]
+
+    def noise(self, tier: str) -> Mapping[str, Noise]:
+        """What the lock says of the noise at a tier."""
+        return self.lock.tiers[tier].noise if self.lock is not None and tier in self.lock.tiers else {}
+
+    def standing(self, number: int, tier: str) -> str:
+        """Where it stands there, in words."""
+        try:
+            return self.rungs[tier].standing(number)
+        except ValueError:
+            return "it has no result there"
 
 
 def promotion_problems(lab: Lab, proof: Proof) -> Iterator[Problem]:
@@ -76,7 +104,7 @@ def _faults(lab: Lab, walk: _Walk, entry: Entry) -> Iterator[str]:
     match entry.record:
         case LockRecord() as lock:
             walk.tiers, walk.open = _tiers(lab, lock), []
-            walk.champion = lab.repository.tree_of(lock.commit)
+            walk.lock, walk.champions = lock, {lock.champion: lab.repository.tree_of(lock.commit)}
             walk.begin()
         case CampaignRecord(event="opened"):
             walk.begin()
@@ -93,7 +121,7 @@ def _faults(lab: Lab, walk: _Walk, entry: Entry) -> Iterator[str]:
             for rung in walk.rungs.values():
                 rung.drop(verdict.number)
             if verdict.verdict == "kept":
-                walk.champion = verdict.tree
+                walk.champions[verdict.number] = verdict.tree
 
 
 def _tiers(lab: Lab, lock: LockRecord) -> dict[str, Tier]:
@@ -107,16 +135,43 @@ def _tiers(lab: Lab, lock: LockRecord) -> dict[str, Tier]:
 
 def _result_faults(walk: _Walk, result: TierRecord) -> Iterator[str]:
     told, tier = f"idea {result.number} at the tier {result.tier}", walk.tiers[result.tier]
-    if not isinstance(tier.promote, Decided):
-        if result.seeds != tier.seeds:
-            yield f"{told} was scored on other seeds than the tier's: {result.seeds}"
+    names = list(walk.tiers)
+    for name in names[: names.index(result.tier)]:
+        if not any((each.number, each.tier) == (result.number, name) for each in walk.open):
+            yield f"{told} has no result at the tier {name} before it"
+        elif not walk.went_on(result.number, name):
+            yield f"{told} was not due to go on from the tier {name}: {walk.standing(result.number, name)}"
+    metric = tier.config.scorer.metric
+    if result.values[:1] != (result.metrics.get(metric),):
+        yield f"the metric {metric} of {told} is not that of its first run"
+    if isinstance(tier.promote, Decided):
+        yield from _decided_faults(walk, result, tier)
         return
-    found, decision, scorer = result.comparison, tier.config.decision, tier.config.scorer
+    if result.seeds != tier.seeds:
+        yield f"{told} was scored on other seeds than the tier's: {result.seeds}"
+    if result.passed is not None or result.comparison is not None:
+        yield f"{told} was compared, and its tier does not decide so"
+
+
+def _decided_faults(walk: _Walk, result: TierRecord, tier: Tier) -> Iterator[str]:
+    """A result at a tier that promotes by the decision rule is decided again."""
+    told, decision, scorer = f"idea {result.number} at the tier {tier.name}", *_tables(tier)
+    found = result.comparison
     if found is None or found.seeds != result.seeds or found.candidate.get(scorer.metric) != result.values:
         yield f"{told} was not compared by its scores"
         return
+    if found.champion not in walk.champions:
+        # It need not be the newest one: another may have come while it was compared.
+        yield f"{told} was compared with idea {found.champion}, which was no champion"
+        return
+    if _measured(found.noise) != _measured(walk.noise(tier.name)):
+        yield f"{told} was decided with another noise than was measured there"
+    if found.max_repeats > decision.max_repeats or found.place:
+        yield f"{told} was given more repeats than its rule allows, or a place in its campaign"
     rules = rules_of(decision, scorer.metric, scorer.goal, found.tries)
-    rules = as_itself(rules) if result.tree == walk.champion else rules
+    rules = as_itself(rules) if result.tree == walk.champions[found.champion] else rules
+    if max(found.level, found.raised) > (1 - rules.confidence) * _ROUNDING:
+        yield f"{told} has more than its share of the error"
     try:
         state: str = decide_again(found, rules).state
     except (ValueError, KeyError) as error:
@@ -125,17 +180,28 @@ def _result_faults(walk: _Walk, result: TierRecord) -> Iterator[str]:
         yield f"{told} is not what the rule decides there: {state}"
 
 
+def _tables(tier: Tier) -> tuple[Decision, Scorer]:
+    return tier.config.decision, tier.config.scorer
+
+
+def _measured(noise: Mapping[str, Noise]) -> dict[str, tuple[object, ...]]:
+    return {name: (each.sd, each.df, each.origin) for name, each in noise.items()}
+
+
 def _verdict_faults(walk: _Walk, verdict: VerdictRecord) -> Iterator[str]:
     number, names = verdict.number, list(walk.rungs)
-    if verdict.continues or verdict.verdict not in ("kept", "reverted", "inconclusive"):
+    if verdict.continues:
         return
     before = names[: names.index(verdict.tier)] if verdict.tier in names else names
     for name in before:
-        if verdict.value is not None and name in verdict.tiers and not walk.went_on(number, name):
-            standing = walk.rungs[name].standing(number)
-            yield f"idea {number} went on from the tier {name}, and was not due: {standing}"
-        elif verdict.value is not None and name not in verdict.tiers:
+        if name not in verdict.tiers:
             yield f"idea {number} was decided without a result at the tier {name}"
+        elif not walk.went_on(number, name):
+            standing = walk.standing(number, name)
+            yield f"idea {number} went on from the tier {name}, and was not due: {standing}"
+    for name in names[len(before) + 1 :]:
+        if name in verdict.tiers:
+            yield f"idea {number} was decided at the tier {verdict.tier}, and has a result at {name} after it"
     here = verdict.tier
     if here in verdict.tiers and verdict.verdict == "reverted" and number in walk.promoted.get(here, ()):
         yield f"idea {number} was due to go on from the tier {here}, and was reverted"
