@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
+from lab_plugin.config import Config
 from lab_plugin.details import FOLDER, has_samples, read_details, read_sample
 from lab_plugin.errors import LabError
 from lab_plugin.lab import Lab
@@ -28,6 +29,7 @@ class Subject:
         epoch: Of its scoring.
         value: Its metric; None when it has none.
         details: Tree of what was said; "" for none.
+        tier: Of its scoring.
     """
 
     name: str
@@ -35,6 +37,7 @@ class Subject:
     epoch: int
     value: float | None
     details: str
+    tier: str
 
 
 @dataclass(frozen=True)
@@ -103,12 +106,12 @@ def diagnose(lab: Lab, idea: str = "champion", against: str = "") -> Diagnosis:
         against: Likewise; "" for no comparison.
 
     Raises:
-        LabError: There is no such idea, it has no samples, or the two are of different epochs.
+        LabError: There is no such idea, it has no samples, or the two are of different epochs or tiers.
         LedgerError: What was said is missing from the repository.
     """
     subject = find_subject(lab, idea)
     mine, feedback = _samples(lab, subject)
-    way = direction(lab.config)
+    way = direction(_config_at(lab, subject.tier))
     if not against:
         rows = [Row(sample.id, sample.score, None, None, sample.note) for sample in mine]
         rows.sort(key=lambda row: (goodness(row.score, way), row.id))
@@ -119,6 +122,12 @@ def diagnose(lab: Lab, idea: str = "champion", against: str = "") -> Diagnosis:
             f"{subject.name} was scored in epoch {subject.epoch}, {other.name} in epoch {other.epoch}; "
             "scores of different epochs are never compared.",
             "Compare ideas of one epoch; the champion was scored again when the epoch opened.",
+        )
+    if other.tier != subject.tier:
+        raise LabError(
+            f"{subject.name} was scored at the tier {subject.tier}, {other.name} at {other.tier}; "
+            "scores of different tiers are never compared.",
+            "Compare ideas that were decided at one tier; `lab results --tier NAME` lists them.",
         )
     theirs = {sample.id: sample.score for sample in _samples(lab, other)[0]}
     return _compared(subject, other, way, mine, theirs, feedback)
@@ -193,10 +202,12 @@ def _compared(
 def _locked(lab: Lab, lock: LockRecord) -> Subject:
     name = f"idea {lock.champion}" if lock.champion else BASELINE
     details = lab.repository.subtree(lock.tree, FOLDER) or ""
-    return Subject(name, lock.champion, lock.epoch, lock.value, details)
+    return Subject(name, lock.champion, lock.epoch, lock.value, details, lock.tier)
 
 
 def _decided(lab: Lab, state: State, record: VerdictRecord) -> Subject:
+    if state.results.get(record.epoch, record.number, record.tier) is not None:
+        return _stopped(state, record)
     details = record.details
     # A duplicate was not run: what was said is with the first of its kind.
     if not details and record.duplicate_of is not None:
@@ -205,7 +216,24 @@ def _decided(lab: Lab, state: State, record: VerdictRecord) -> Subject:
             details = twin.details
         elif state.lock is not None and state.lock.epoch == record.epoch:
             details = _locked(lab, state.lock).details
-    return Subject(f"idea {record.number}", record.number, record.epoch, record.value, details)
+    name = f"idea {record.number}"
+    return Subject(name, record.number, record.epoch, record.value, details, record.tier)
+
+
+def _stopped(state: State, record: VerdictRecord) -> Subject:
+    """An idea that went no further than a tier before the last."""
+    details, number = "", record.number
+    result = state.results.get(record.epoch, number, record.tier)
+    value = result.value if result is not None else None
+    # Of a duplicate that was said which was said of the first of its kind.
+    while result is not None and not (details := result.details) and result.duplicate_of:
+        result = state.results.get(record.epoch, result.duplicate_of, record.tier)
+    return Subject(f"idea {number}", number, record.epoch, value, details, record.tier)
+
+
+def _config_at(lab: Lab, tier: str) -> Config:
+    """The configuration of a tier; that of the last one for a tier that is no more."""
+    return next((each.config for each in lab.config.screening if each.name == tier), lab.config)
 
 
 def _appearances(lab: Lab, state: State, sample: str) -> Iterator[Appearance]:

@@ -150,12 +150,15 @@ class Feedback:
 
     def _reason(self, record: VerdictRecord, point: Point) -> str:
         twin = "" if record.duplicate_of is None else f"duplicate of idea {record.duplicate_of}; "
-        if not record.sandbox and record.duplicate_of is None and not record.points:
-            # Nothing ran: these are the proposer's own words, or the host's about its edit.
-            return clean_block(self._lab.redactor.text(record.reason), _OWN)
         if point.pruned is not None and not self._rule.metric:
             # The whole reason tells values of curves.
             return f"{twin}pruned at step {point.pruned.step} by {point.pruned.pruner}"
+        if record.tier in record.tiers and record.verdict == "reverted" and not self._rule.metric:
+            # Where it stands there tells of values.
+            return f"not promoted from the tier {record.tier}"
+        if not record.sandbox and record.duplicate_of is None and not record.points:
+            # Nothing ran: these are the proposer's own words, or the host's about its edit.
+            return clean_block(self._lab.redactor.text(record.reason), _OWN)
         if point.value is None:
             # The first line is the host's own; what follows is the end of a program's stderr.
             first = (point.reason or record.reason).partition("\n")[0]
@@ -170,7 +173,7 @@ class Feedback:
         found = read_details(self._lab.repository, record.details, samples=wanted, only=self._public.match)
         stderr = clean_block(redact(found.stderr), rule.stderr_bytes) if rule.stderr == "tail" else ""
         feedback = clean_block(redact(found.feedback), _FEEDBACK) if rule.scorer_feedback else ""
-        return Details(self._samples(found.samples), feedback, stderr)
+        return Details(self._samples(found.samples, record.tier), feedback, stderr)
 
     def _curves(self, record: VerdictRecord) -> dict[int, Mapping[int, float]]:
         """Values by step, by the index of the point."""
@@ -179,8 +182,10 @@ class Feedback:
         found = read_curves(self._lab.repository, record.details)
         return {index: curve.thin(_CURVE).values for index, curve in found.items()}
 
-    def _samples(self, samples: Iterable[Sample]) -> tuple[Sample, ...]:
-        shown = worst_first(samples, self._lab.config)[: self._rule.worst]
+    def _samples(self, samples: Iterable[Sample], tier: str) -> tuple[Sample, ...]:
+        # At another tier the other way may be the better one.
+        configs = {each.name: each.config for each in self._lab.config.tiers}
+        shown = worst_first(samples, configs.get(tier, self._lab.config))[: self._rule.worst]
         redact = self._lab.redactor.text
         return tuple(replace(sample, note=clean_line(redact(sample.note), _REASON)) for sample in shown)
 

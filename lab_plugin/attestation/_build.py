@@ -19,6 +19,7 @@ from lab_plugin.attestation._statement import (
     TreeDigest,
     VerdictPart,
 )
+from lab_plugin.attestation._tiers import tiers_of
 from lab_plugin.details import read_details
 from lab_plugin.epoch import load_lock, snapshot_of
 from lab_plugin.errors import AttestationError, LedgerError
@@ -102,6 +103,7 @@ def statement_of(lab: Lab, proof: Proof, record: VerdictRecord) -> Statement:
             record_sha256=_record_hash(lab, place),
             at=record.at,
         ),
+        tiers=tiers_of(lab, proof, record, terms),
     )
     return Statement(subject=subjects, predicate=predicate)
 

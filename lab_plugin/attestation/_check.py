@@ -11,6 +11,7 @@ from typing import Any, Literal
 from lab_plugin.attestation._build import sha256_of, statement_of
 from lab_plugin.attestation._envelope import Attestation
 from lab_plugin.attestation._statement import CommitDigest, Predicate, Statement, TreeDigest
+from lab_plugin.attestation._tiers import tier_faults
 from lab_plugin.comparison import WORDS, decide_again, rules_of
 from lab_plugin.config import Decision, parse_amount
 from lab_plugin.decision import Pairs, open_rule
@@ -120,7 +121,8 @@ def _inner(statement: Statement) -> Iterator[Mismatch]:
         "predicate.verdict.difference": (exact, verdict.difference),
         "predicate.verdict.word": (_decided(statement), verdict.word),
     }
-    for path, (expected, found) in pairs.items():
+    told = [(path, expected, found) for path, (expected, found) in pairs.items()]
+    for path, expected, found in (*told, *tier_faults(predicate)):
         if expected != found:
             yield Mismatch(path, _shown(expected), _shown(found), _EDITED)
 

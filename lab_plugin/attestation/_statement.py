@@ -88,6 +88,22 @@ class ScorePart(_Part):
     duplicate_of: int | None
 
 
+class TierPart(_Part):
+    """What the idea scored at a tier before the one that decides; never compared with its score."""
+
+    tier: str
+    metric: str
+    goal: Goal
+    value: FiniteFloat
+    seeds: tuple[int, ...]
+    values: tuple[FiniteFloat, ...]
+    sandbox: str
+    duplicate_of: int | None
+    record: Annotated[int, Field(ge=1)]
+    """Position of the result in the ledger."""
+    ledger_commit: _Git
+
+
 class VerdictPart(_Part):
     """What was decided. Of a hold-out only the outcome is told: its value is the owner's."""
 
@@ -122,6 +138,8 @@ class Predicate(_Part):
     score: ScorePart
     verdict: VerdictPart
     ledger: LedgerPart
+    tiers: tuple[TierPart, ...] = ()
+    """The cheapest first; empty in a lab with one tier, and in statements of before there were several."""
 
 
 class Statement(_Part):

@@ -86,6 +86,10 @@ def verify_file(file: Path, path: Path | None, as_json: bool) -> bool:
     commit = attestation.statement.predicate.ledger.commit
     told = f"lab {predicate.lab.name}, idea {predicate.idea.number}: {score.metric} {score.value!r}"
     print_untrusted(f"      {told}, epoch {predicate.epoch.number}, ledger commit {commit[:12]}\n")
+    for part in predicate.tiers:
+        print_untrusted(
+            f"      at the tier {part.tier}: {part.metric} {part.value!r}, record {part.record}\n"
+        )
     return checked.ok
 
 
@@ -99,6 +103,7 @@ def _file_document(attestation: Attestation, checked: AttestationCheck) -> dict[
         "lab": predicate.lab.name,
         "idea": predicate.idea.number,
         "value": predicate.score.value,
+        "tiers": {part.tier: part.value for part in predicate.tiers},
     }
 
 

@@ -49,14 +49,18 @@ def diagnose(
             if as_json:
                 print_json(_document(found, limit))
             else:
-                _show(found, limit, this.config.scorer.metric)
+                here = {tier.name: tier.config for tier in this.config.tiers}.get(
+                    found.idea.tier, this.config
+                )
+                _show(found, limit, here.scorer.metric, this.config.tier)
 
 
-def _show(found: Diagnosis, limit: int, metric: str) -> None:
+def _show(found: Diagnosis, limit: int, metric: str, last: str) -> None:
     other = found.against
     print(f"{found.idea.name}: {metric} {number(found.idea.value)}, {len(found.rows)} samples", end="")
     print(f"; against {other.name}: {metric} {number(other.value)}" if other else "", end="")
-    print(f" ({found.direction.replace('_', ' ')}; the worst first)")
+    at = f"at the tier {found.idea.tier}, " if found.idea.tier != last else ""
+    print(f" ({at}{found.direction.replace('_', ' ')}; the worst first)")
     header = ["sample", "score", "note"]
     if other:
         header[2:2] = [other.name, "difference"]
@@ -113,6 +117,7 @@ def _subject(subject: Subject) -> dict[str, Any]:
         "name": subject.name,
         "number": subject.number,
         "epoch": subject.epoch,
+        "tier": subject.tier,
         "value": subject.value,
     }
 

@@ -1,12 +1,14 @@
 """What somebody who may write every object could tell of tiers: each lie is found, and named."""
 
+import json
+from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
 from lab_plugin.lab import Lab
-from lab_plugin.ledger import LockRecord, Record, TierRecord, VerdictRecord
+from lab_plugin.ledger import LockRecord, Record, TierRecord, VerdictRecord, canonical
 from lab_plugin.repository import RefChange
 from lab_plugin.verification import prove_lab
 from tests.tiers.labs import BATCH, CRASHED, KEPT, LOST, STOPPED, TURNED, opened
@@ -121,3 +123,55 @@ def test_every_lie_is_named(tiered: Path, monkeypatch: pytest.MonkeyPatch) -> No
         if lie.number and lie.tier and "number" not in lie.change:
             assert any(problem.idea == lie.number for problem in problems), lie
     assert missed == {}
+
+
+def reorder(lab: Lab, order: list[int]) -> None:
+    """Write these records, by position, in this order, each in its new place."""
+    repository = lab.repository
+    ids = repository.first_parent_ids(lab.ledger.head() or "")[::-1]
+    raws, head = list(repository.raw_commits(ids)), ids[0]
+    for sequence, at in enumerate(order, 1):
+        raw = raws[at]
+        assert raw is not None
+        subject, _, line = raw.message.decode().partition("\n\n")
+        record = {**json.loads(line), "sequence": sequence}
+        when = datetime.fromisoformat(record["at"])
+        head = repository.commit(
+            raw.tree, [head, *raw.parents[1:]], f"{subject}\n\n{canonical(record)}\n", when=when
+        )
+    repository.update_refs([RefChange(lab.ledger.ref, head)])
+
+
+def test_results_that_are_missing_or_come_late(tiered: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lab_plugin.ledger._verify._PAUSE", 0.0)
+    with opened(tiered) as lab:
+        head, entries = lab.ledger.head(), [entry.record for entry in lab.ledger.records()]
+    whole = list(range(1, len(entries) + 1))
+    at = {
+        (record.number, getattr(record, "tier", "") if isinstance(record, TierRecord) else ""): position
+        for position, record in enumerate(entries, 1)
+        if isinstance(record, TierRecord | VerdictRecord)
+    }
+    cases: list[tuple[list[int], str]] = []
+    for (number, tier), position in at.items():
+        rest = [other for other in whole if other != position]
+        if not tier:
+            continue
+        cases.append((rest, f"the values of idea {number} at its tiers are not those of its results"))
+        verdict = rest.index(at[number, ""]) + 1
+        late = [*rest[:verdict], position, *rest[verdict:]]
+        cases.append((late, f"idea {number} at the tier {tier} has a result after its verdict"))
+    swapped = list(whole)
+    first, second = (swapped.index(at[KEPT, tier]) for tier in ("rough", "mid"))
+    swapped[first], swapped[second] = swapped[second], swapped[first]
+    cases.append((swapped, f"idea {KEPT} at the tier mid has no result at the tier rough before it"))
+    for order, told in cases:
+        with opened(tiered) as lab:
+            reorder(lab, order)
+        with opened(tiered) as lab:
+            problems = prove_lab(lab).problems
+            lab.repository.update_refs([RefChange(lab.ledger.ref, head)])
+        assert any(told in str(problem) for problem in problems), (told, list(map(str, problems)))
+    with opened(tiered) as lab:
+        reorder(lab, whole)
+        assert lab.ledger.head() == head
