@@ -143,7 +143,7 @@ async def _programs(lab: Lab) -> list[Finding]:
 
 async def _tiers(lab: Lab) -> list[Finding]:
     """HEAD at every tier before the last."""
-    rules = {tier.name: tier.promote for tier in lab.config.screening}
+    tiers = {tier.name: tier for tier in lab.config.screening}
 
     async def attempt(name: str) -> str:
         here = lab.at(name)
@@ -152,12 +152,14 @@ async def _tiers(lab: Lab) -> list[Finding]:
             told = "" if here.place == lab.place else f"; sandbox {await _sandbox(sandbox)}"
             if told:
                 told += f", {await _guarantees(here, sandbox)}"
-            score = (await probe_baseline(here, sandbox, lab.repository.head())).score
+            found = await probe_baseline(here, sandbox, lab.repository.head(), tiers[name].seeds)
+            score, seed = found.score, found.trial.seed
         finally:
             await sandbox.close()
         if score.value is None:
-            raise LockError(f"HEAD has no score there: {score.reason}", f"Mend [tiers.{name}].")
-        decides = isinstance(rules[name], Decided)
+            why = f"HEAD has no score there with LAB_SEED={seed}: {score.reason}"
+            raise LockError(why, f"Mend [tiers.{name}], or the candidate.")
+        decides = isinstance(tiers[name].promote, Decided)
         looked_at = here.config.decision.metrics(here.config.scorer.metric) if decides else ()
         missing = [each for each in looked_at if each not in score.metrics]
         if missing:
@@ -168,7 +170,7 @@ async def _tiers(lab: Lab) -> list[Finding]:
         metric = here.config.scorer.metric
         return f"{metric} {score.value:.6g} on HEAD, in {score.seconds:.2f} s{told}"
 
-    return [await _probe(f"tier {name}", partial(attempt, name)) for name in rules]
+    return [await _probe(f"tier {name}", partial(attempt, name)) for name in tiers]
 
 
 async def _holdout(lab: Lab) -> list[Finding]:

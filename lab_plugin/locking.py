@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -88,8 +89,17 @@ async def lock_lab(lab: Lab, sandbox: Sandbox, reason: str = "", baseline: str =
         return Locking(record, opened=True, changes=changes, warnings=find_overlaps(lab))
 
 
-async def probe_baseline(lab: Lab, sandbox: Sandbox, commit: str) -> Rescoring:
+async def probe_baseline(lab: Lab, sandbox: Sandbox, commit: str, seeds: Sequence[int] = ()) -> Rescoring:
     """Score a commit with the scorer as it is now, locked or not; nothing is recorded.
+
+    Args:
+        lab: The lab.
+        sandbox: Where.
+        commit: It.
+        seeds: On each of these, until it has no score; on that of `[decision]` where there is none.
+
+    Returns:
+        The last scoring.
 
     Raises:
         LockError: The scorer's files cannot be read.
@@ -98,7 +108,12 @@ async def probe_baseline(lab: Lab, sandbox: Sandbox, commit: str) -> Rescoring:
     files = lab.scorer_files()
     tree = store_snapshot(lab.repository, lab.config.folder, files)
     runner = await with_collected_tests(lab, lab.runner_of(sandbox, tree, files))
-    return await score_tree(lab, runner, lab.repository.tree_of(commit))
+    first, *further = seeds or (lab.config.decision.seed,)
+    found = await score_tree(lab, runner, lab.repository.tree_of(commit), seed=first)
+    for seed in further:
+        if found.score.value is not None:
+            found = await score_tree(lab, runner, lab.repository.tree_of(commit), seed=seed)
+    return found
 
 
 async def probe_holdout(lab: Lab, sandbox: Sandbox, commit: str) -> HoldoutScore | None:

@@ -108,7 +108,8 @@ def differences(locked: Terms, found: Terms) -> tuple[str, ...]:
         *_compare("data file", locked.data, found.data),
         *_compare("hold-out file", locked.holdout, found.holdout),
         *_compare("hold-out data file", locked.holdout_data, found.holdout_data),
-        *_compare("rule", _flat(locked.rules), _flat(found.rules), show=True),
+        *_compare("tier", _whole(locked, found), _whole(found, locked)),
+        *_compare("rule", _rules(locked, found), _rules(found, locked), show=True),
         *_compare("environment", _flat(locked.environment), _flat(found.environment), show=True),
     ]
     return tuple(lines)
@@ -145,6 +146,25 @@ def _require_version(data: bytes, path: Path) -> None:
             "Run `lab lock --reason '...'` to lock the scorer again, or use the version of prefect-lab that "
             "made the lock.",
         )
+
+
+def _tiers(terms: Terms) -> Mapping[str, Any]:
+    found = terms.rules.get("tiers")
+    return found if isinstance(found, Mapping) else {}
+
+
+def _whole(terms: Terms, other: Terms) -> dict[str, str]:
+    """The tiers before the last that only one side has: all of their rules are told as one."""
+    return {name: "" for name in _tiers(terms) if name != "order" and name not in _tiers(other)}
+
+
+def _rules(terms: Terms, other: Terms) -> dict[str, str]:
+    """The rules by name, without those of a tier that the other side lacks."""
+    rules = dict(terms.rules)
+    if tiers := _tiers(terms):
+        gone = _whole(terms, other)
+        rules["tiers"] = {name: rule for name, rule in tiers.items() if name not in gone}
+    return _flat(rules)
 
 
 def _flat(value: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
