@@ -99,10 +99,10 @@ def _stopped_faults(state: State, record: VerdictRecord) -> Iterator[Fault]:
     if record.continues:
         yield Fault(f"{told}, and is the rerun of idea {record.continues}")
     passed = state.result(record.number, record.tier) is not None
-    if passed and record.verdict != "reverted":
+    if passed and record.verdict not in ("reverted", "inconclusive"):
         what = f"idea {record.number} has a result at the tier where it ended, and was {record.verdict}"
         yield Fault(what, "reverted", record.verdict)
-    elif not passed and record.verdict in ("kept", "reverted"):
+    elif not passed and record.pruned is None and record.verdict in ("kept", "reverted"):
         what = f"idea {record.number} was {record.verdict} at the tier {record.tier} without a result there"
         yield Fault(what)
 

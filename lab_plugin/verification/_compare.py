@@ -95,7 +95,7 @@ def compare_stopped(
     """
     outcome, why = _worst("equal", tiers), record.reason.partition("\n")[0]
     lines = [
-        f"it has no value at the tier {epoch.config.tier} (epoch {epoch.lock.epoch}): {record.verdict}, {why}",
+        f"no value at the tier {epoch.config.tier} in epoch {epoch.lock.epoch}: {record.verdict}, {why}",
         *(tier.explanation for tier in tiers),
         *_surroundings(changes, outcome in ("equal", "measured")),
     ]

@@ -64,7 +64,7 @@ def lies(lab: Lab) -> list[Lie]:
         Lie(STOPPED, "", {"tier": "final"}, "and was not due: its value is"),
         Lie(STOPPED, "", {"tier": "mid"}, "without a result there"),
         Lie(STOPPED, "", {"tier": "none"}, "was decided at a tier that the lock lacks"),
-        Lie(STOPPED, "", {"verdict": "inconclusive"}, "at the tier where it ended, and was inconclusive"),
+        Lie(STOPPED, "", {"verdict": "crashed"}, "at the tier where it ended, and was crashed"),
         Lie(CRASHED, "", {"verdict": "reverted"}, "was reverted at the tier rough without a result there"),
         Lie(CRASHED, "", {"tier": "final"}, "was decided without a result at the tier rough"),
         Lie(KEPT, "", {"tier": "mid"}, "never reached the tier that decides, and has a value"),
