@@ -1,51 +1,32 @@
-"""One campaign: who holds the lab, what is left to do, and the steps of every idea."""
+"""One campaign: what is left to do, who is next, and when it is over."""
 
 from __future__ import annotations
 
-import asyncio
-import shutil
 import time
-from collections.abc import Coroutine, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Mapping
+from typing import TypeVar
 
 from lab_plugin import events
-from lab_plugin.campaign._agenda import Agenda
-from lab_plugin.campaign._control import Cancelled, Control
-from lab_plugin.campaign._ideas import IdeaDesk
-from lab_plugin.campaign._keeping import KeepDesk
+from lab_plugin.campaign._control import Control
 from lab_plugin.campaign._plan import Interrupted
-from lab_plugin.campaign._promotions import PromotionDesk, Screening
-from lab_plugin.campaign._resuming import replay
-from lab_plugin.campaign._ruling import Ruling, best_of
-from lab_plugin.campaign._spending import Spending
-from lab_plugin.campaign._telling import Telling
-from lab_plugin.campaign._tiers import screening_desks, stages_of, trials_of
-from lab_plugin.campaign._trials import PointRun, TrialDesk
-from lab_plugin.campaign._verdicts import Clock, VerdictDesk
-from lab_plugin.comparison import ComparisonDesk
-from lab_plugin.config import Tier
+from lab_plugin.campaign._ruling import Ruling
+from lab_plugin.campaign._steps import Steps
 from lab_plugin.confirmation import confirm_champion, confirmation_sentence, needs_confirmation
-from lab_plugin.epoch import holdout_of
-from lab_plugin.errors import LabError, SandboxUnavailable, SpaceExhausted
-from lab_plugin.evidence import EvidenceDesk
-from lab_plugin.feedback import Feedback
-from lab_plugin.holdout import HoldoutDesk, holdout_runner
-from lab_plugin.idea import Fault, Idea
+from lab_plugin.errors import LabError, SandboxUnavailable
+from lab_plugin.idea import Idea
 from lab_plugin.lab import Lab
-from lab_plugin.ledger import Champion, LockRecord, OpenCampaign, TierRecord, VerdictRecord
+from lab_plugin.ledger import OpenCampaign, VerdictRecord
 from lab_plugin.proposers import Proposer
-from lab_plugin.queue import Numbers, Wishes
+from lab_plugin.queue import Wishes
 from lab_plugin.repository import Lease
 from lab_plugin.sandbox import Sandbox
-from lab_plugin.scheduling import Line, Schedule
-from lab_plugin.scorer import Score
 from lab_plugin.slots import Slots
 
 T = TypeVar("T")
 
 
-class Campaign:
-    """A campaign that this process runs. Made by `open_campaign`.
+class Campaign(Steps):
+    """A campaign that this process runs: who is next, and when it is over. Made by `open_campaign`.
 
     Args:
         lab: The lab.
@@ -58,12 +39,7 @@ class Campaign:
         control: Ends and holds back what the owner wishes.
 
     Attributes:
-        lab: The lab.
-        number: The campaign's number.
         resumed: It was open before this process.
-        spending: Its accounts.
-        control: The same.
-        set_aside: A sentence for each open idea that cannot be read back, and is left alone.
     """
 
     def __init__(
@@ -77,36 +53,11 @@ class Campaign:
         slots: Slots,
         control: Control,
     ) -> None:
-        self.lab = lab
-        self.number = view.number
+        super().__init__(lab, view, sandboxes, lease, proposer, slots, control)
         self.resumed = resumed
-        self.spending = Spending(lab, view)
-        self.control = control
-        self._lease = lease
-        self._slots = slots
-        self._feedback = Feedback(lab)
-        self._visits: dict[int, float] = {}
-        self._flow_runs: dict[int, str] = {}
-        self._cancelled: dict[int, str] = {}
         self._only_reruns = False
         self._stop_reason = ""
         self._closes = True
-        record, self._lock = lab.require_lock()
-        self._epoch = record.epoch
-        self._ideas = IdeaDesk(lab, proposer, lab.pool, lab.folder / "proposals")
-        self._trials = trials_of(lab, sandboxes[""], record, self._lock, slots)
-        self._screening = screening_desks(lab, sandboxes, record, self._lock, slots, view)
-        keeping = KeepDesk(lab, self._lock, self._holdout(sandboxes[""], lease, record))
-        evidence = EvidenceDesk(lab, lab.folder / "evidence")
-        self._comparisons = ComparisonDesk(lab, record, view, self._trials.repeat)
-        self._verdicts = VerdictDesk(lab, lease, record.digest, evidence, keeping, self._comparisons)
-        self._numbers = Numbers(lab)
-        self._telling = Telling(proposer, deferred=lab.config.strategy.order == "deterministic")
-        self._agenda = self._open_agenda()
-        self._promotions = PromotionDesk(
-            self._agenda, self._verdicts, self._close, self._tell_result, self.spending.must_end
-        )
-        self._open = self._take_over(record)
 
     @property
     def stop_reason(self) -> str:
@@ -228,148 +179,6 @@ class Campaign:
         records = list(self.lab.ledger.state().ideas.values())[-count:]
         return [record for record in records if record.campaign == self.number]
 
-    def tier_of(self, number: int) -> Tier:
-        """The tier at which an idea without a verdict is."""
-        name = self._agenda.schedule.tier_of(number)
-        return next(tier for tier in self.lab.config.tiers if tier.name == name)
-
-    def idea(self, number: int) -> Idea:
-        """An idea without a verdict: of several points, since one went on, as that one."""
-        return self._open[number]
-
-    async def propose(self, number: int) -> Idea:
-        """Take up the idea that is open under this number, or make a new one."""
-        if (idea := self._open.get(number)) is not None:
-            return idea
-        try:
-            idea = await self.control.step(number, "proposing", self._propose(number))
-        except Cancelled as wish:
-            fault, champion = Fault(verdict="inconclusive", reason=str(wish)), self._champion()
-            idea = self._ideas.without_proposal(number, self.number, self._epoch, champion, fault)
-            self._agenda.asked(number)
-        except SpaceExhausted as error:
-            self.control.leave(number)
-            self._agenda.exhaust(number, error.message)
-            raise Interrupted(error.message) from None
-        self._open[number] = idea
-        return idea
-
-    async def execute(self, idea: Idea) -> tuple[PointRun, ...]:
-        """Run the candidate, once per point, at the tier at which the idea is.
-
-        Raises:
-            SandboxUnavailable: The sandbox broke; may be called again.
-        """
-        return await self._until_cancelled(idea, "executing", self._trials_of(idea).execute(idea)) or ()
-
-    async def evaluate(self, idea: Idea, runs: tuple[PointRun, ...]) -> tuple[Score, ...]:
-        """Score what the candidates left, with the scorer that was locked.
-
-        Raises:
-            LockError: The scorer changed since the lock; nothing is scored with it.
-            SandboxUnavailable: The sandbox broke; may be called again.
-        """
-        if idea.number in self._cancelled:
-            return ()
-        await self._require_lock()
-        return await self._until_cancelled(idea, "evaluating", self._trials_of(idea).evaluate(runs)) or ()
-
-    async def in_turn(
-        self, idea: Idea, runs: tuple[PointRun, ...], scores: tuple[Score, ...]
-    ) -> tuple[tuple[PointRun, ...], tuple[Score, ...]]:
-        """Wait until the result of an idea may count, where the order of results is fixed.
-
-        Returns:
-            Its runs and scores; what the ledger answers for by now is as it says.
-        """
-        if not self._agenda.fixed:
-            return runs, scores
-        schedule = self._agenda.schedule
-        turn = self._agenda.until(lambda: schedule.may_count(idea.number))
-        await self._until_cancelled(idea, "", turn)
-        if idea.number in self._cancelled:
-            return (), ()
-        return self._trials_of(idea).answered(runs, scores)
-
-    async def screen(
-        self, idea: Idea, runs: tuple[PointRun, ...], scores: tuple[Score, ...], flow_run: str = ""
-    ) -> Screening:
-        """Score an idea on the further seeds of its tier, write its result, and see whether it goes on.
-
-        Raises:
-            LockError: The scorer changed since the lock; nothing is scored with it.
-            SandboxUnavailable: The sandbox broke; may be called again, and goes on.
-            RepositoryError: The result cannot be written.
-        """
-        if idea.number in self._cancelled:
-            return Screening(verdict=await self._end_cancelled(idea.number))
-        if idea.fault is not None or scores[self._best(scores, idea)].value is None:
-            return Screening(verdict=await self.decide(idea, runs, scores, flow_run))
-        await self._require_lock()
-        desk = self._screening[self.tier_of(idea.number).name]
-        trials = self._trials_of(idea)
-        self._flow_runs[idea.number] = flow_run
-        screening_it = desk.screen(idea, runs, scores, self._champion())
-        found = await self._until_cancelled(idea, "comparing", screening_it)
-        if found is None:
-            return Screening(verdict=await self._end_cancelled(idea.number))
-        # What came of it is told of the point that it came of.
-        self._open[idea.number] = self._ideas.narrowed(idea, found.tree)
-        if found.record is None:
-            assert found.failure is not None
-            ruling = Ruling(verdict=found.word, reason=found.failure.reason)
-            verdict = await self._close(idea.number, ruling, found.failure)
-            self._agenda.counted()
-            return Screening(verdict=verdict)
-        best = self._best(scores, idea)
-        details = await asyncio.to_thread(self._verdicts.details_of, runs, scores, best)
-        screening = await self._promotions.count(found.record, details)
-        trials.settle(found.record, runs)
-        waits = screening.verdict is None and not screening.goes_on
-        events.publish(events.IdeaScreened(found.record, flow_run, screening.sentence, waits))
-        # What its programs took here is told in its result.
-        self._visits[idea.number] = self._visits.get(idea.number, 0.0) + found.record.seconds
-        return screening
-
-    def unclear(self, idea: Idea, runs: tuple[PointRun, ...], scores: Sequence[Score]) -> bool:
-        """Whether an idea needs `compare` before it can be decided."""
-        if idea.number in self._cancelled:
-            return False
-        self._begin(idea, runs, scores)
-        return self._comparisons.unclear(idea.number)
-
-    async def compare(self, idea: Idea, runs: tuple[PointRun, ...], scores: Sequence[Score]) -> None:
-        """Run the idea and the champion on further seeds, until the rule has its answer.
-
-        Raises:
-            LockError: The scorer changed since the lock; nothing is scored with it.
-            SandboxUnavailable: The sandbox broke; may be called again, and goes on.
-        """
-        if not self.unclear(idea, runs, scores):
-            return
-        await self._require_lock()
-        comparing = self._comparisons.compare(idea.number, self.spending.hours_spent)
-        await self._until_cancelled(idea, "comparing", comparing)
-
-    async def decide(
-        self, idea: Idea, runs: tuple[PointRun, ...], scores: Sequence[Score], flow_run: str = ""
-    ) -> VerdictRecord:
-        """Write the verdict with its evidence, and tell the proposer."""
-        decided = None
-        while decided is None:
-            if not self._agenda.schedule.screens(idea.number):
-                # Nothing to do, unless another keep came in between.
-                await self.compare(idea, runs, scores)
-            if idea.number in self._cancelled:
-                self._flow_runs[idea.number] = flow_run
-                return await self._end_cancelled(idea.number)
-            clock = self._clock(idea.number)
-            decided = await self._verdicts.decide(idea, runs, scores, clock, flow_run)
-        self._trials_of(idea).settle(decided[0], runs)
-        self._settled(*decided)
-        self._agenda.counted()
-        return decided[0]
-
     @property
     def to_confirm(self) -> bool:
         """Whether the campaign ends with a champion that has yet to meet the baseline on fresh seeds."""
@@ -394,148 +203,3 @@ class Campaign:
             sentence = confirmation_sentence(record, scorer.metric, scorer.goal)
         events.publish(events.ChampionConfirmed(sentence))
         return sentence
-
-    def _open_agenda(self) -> Agenda:
-        strategy = self.lab.config.strategy
-        line = Line(strategy.window) if strategy.order == "deterministic" else None
-        schedule = Schedule(stages_of(self.lab.config.tiers), line)
-        told = self._telling
-        return Agenda(
-            schedule, line, self._numbers.take, self.spending.exhausted, self._champion, lambda: told.count
-        )
-
-    def _take_over(self, record: LockRecord) -> dict[int, Idea]:
-        """Go on with the ideas that are open: each from where the ledger has it."""
-        left_open, set_aside = self._ideas.left_open(self.number, record.epoch)
-        self.set_aside = tuple(set_aside)
-        trees = {point.tree for idea in left_open for point in idea.points}
-        self._comparisons.forget_all_but(trees)
-        for desk in self._screening.values():
-            desk.forget_all_but({*trees, self.lab.repository.tree_of(self._champion().commit)})
-        ideas = {idea.number: idea for idea in left_open}
-        replay(self.lab, self._agenda.schedule, self.number, ideas)
-        for result in (result for result in self.lab.ledger.state().results if result.number in ideas):
-            if result.epoch == record.epoch and len(ideas[result.number].points) > 1:
-                ideas[result.number] = self._ideas.narrowed(ideas[result.number], result.tree)
-        self._agenda.grant()
-        return ideas
-
-    async def _propose(self, number: int) -> Idea:
-        champion = self._champion()
-        if (grant := self._agenda.grant_of(number)) is not None:
-            await self._agenda.turn_to_ask(number)
-            self._telling.up_to(grant.told)
-            champion = grant.champion
-        idea = await self._ideas.propose(number, self.number, self._epoch, champion)
-        self._agenda.asked(number)
-        return idea
-
-    async def _close(self, number: int, ruling: Ruling, failure: Score | None = None) -> VerdictRecord:
-        """Write the verdict of an idea that is compared with nothing.
-
-        Args:
-            number: The idea's.
-            ruling: Its verdict.
-            failure: What came of its trials at the tier where it is, if that is why.
-        """
-        idea, folder = self._open[number], self._trials.folder_of(number)
-        trial = next((path.parent for path in sorted(folder.glob("**/candidate"))), None)
-        flow_run = self._flow_runs.get(number, "")
-        clock = self._clock(number)
-        scores = () if failure is None else (failure,)
-        decided = await self._verdicts.close(idea, ruling, clock, flow_run, trial, scores)
-        self._settled(*decided)
-        return decided[0]
-
-    def _tell_result(self, record: TierRecord) -> None:
-        self._telling.add(self._feedback.screened(record))
-
-    def _settled(self, record: VerdictRecord, report: str) -> None:
-        number = record.number
-        self._visits.pop(number, None)
-        self._cancelled.pop(number, None)
-        self.control.leave(number)
-        self._flow_runs.pop(number, None)
-        self._open.pop(number, None)
-        shutil.rmtree(self._trials.folder_of(number), ignore_errors=True)
-        self._telling.add(self._feedback.of(record))
-        self._agenda.decided(number, record.verdict)
-        self._publish(record, report)
-
-    def _clock(self, number: int) -> Clock:
-        now = time.monotonic()
-        return Clock(
-            iteration=max(0.0, now - self._visits.get(number, now)),
-            campaign=self.spending.seconds,
-            tier=self._agenda.schedule.tier_of(number),
-        )
-
-    def _begin(self, idea: Idea, runs: tuple[PointRun, ...], scores: Sequence[Score]) -> None:
-        """Open the comparison of an idea that has a score; one that the ledger answers for brings its own."""
-        if idea.fault is not None or not scores:
-            return
-        best = self._best(scores, idea)
-        point, answer = idea.points[best], runs[best].answer
-        number = idea.continues or (answer.number if answer is not None else 0)
-        state = self.lab.ledger.state()
-        earlier = state.ideas.get(number)
-        if earlier is not None and earlier.sequence <= state.moved:
-            # The machine has changed since: nothing of it can be compared with what is scored now.
-            earlier = None
-        if earlier is not None and earlier.comparison is not None and earlier.tree == point.tree:
-            self._comparisons.resume(idea.number, earlier, idea.max_repeats if idea.continues else 0)
-        else:
-            self._comparisons.begin(idea.number, point.tree, point.params, scores, best)
-
-    def _best(self, scores: Sequence[Score], idea: Idea) -> int:
-        return best_of(scores, self.tier_of(idea.number).config.scorer.goal)
-
-    def _trials_of(self, idea: Idea) -> TrialDesk:
-        desk = self._screening.get(self.tier_of(idea.number).name)
-        return desk.trials if desk is not None else self._trials
-
-    def _champion(self) -> Champion:
-        champion = self.lab.ledger.state().champion
-        assert champion is not None
-        return champion
-
-    async def _until_cancelled(self, idea: Idea, phase: str, work: Coroutine[Any, Any, T]) -> T | None:
-        """Do a step of an idea; None when its owner ended it, which its verdict then says."""
-        try:
-            return await self.control.step(idea.number, phase, work)
-        except Cancelled as wish:
-            self._cancelled.setdefault(idea.number, str(wish))
-            return None
-
-    async def _end_cancelled(self, number: int) -> VerdictRecord:
-        verdict = await self._close(number, Ruling(verdict="inconclusive", reason=self._cancelled[number]))
-        self._agenda.counted()
-        return verdict
-
-    async def _require_lock(self) -> None:
-        await asyncio.to_thread(self.lab.require_terms, self._lock)
-        self.lab.require_snapshots()
-
-    def _holdout(self, sandbox: Sandbox, lease: Lease, record: LockRecord) -> HoldoutDesk | None:
-        if self.lab.config.scorer.holdout is None:
-            return None
-        runner = holdout_runner(self.lab, sandbox, holdout_of(self.lab, record), self._lock.terms)
-        return HoldoutDesk(self.lab, lease, runner.with_slots(self._slots), self._unless_stopped)
-
-    async def _unless_stopped(self, work: Coroutine[Any, Any, T]) -> T:
-        """Do what is no idea's own, or end it when the campaign is stopped."""
-        return await self.control.step(0, "", work)
-
-    def _publish(self, record: VerdictRecord, report: str) -> None:
-        view, champion = self.view, self._champion()
-        events.publish(
-            events.IdeaDecided(
-                record=record,
-                report=report,
-                iterations=view.spent.iterations,
-                kept=view.kept,
-                champion=champion.value,
-                seconds=self.spending.seconds,
-                usd=view.spent.usd,
-            )
-        )

@@ -164,6 +164,9 @@ def _check_overrides(name: str, table: TierTable) -> Iterator[tuple[Place, str]]
             if key in getattr(table, kind):
                 what = "an idea has the same paths at every tier" if key == "paths" else "give tiers' seeds"
                 yield ("tiers", name, kind, key), f"tiers.{name}.{kind}.{key}: cannot be given here; {what}"
+    if "metric" in table.scorer and "goal" not in table.scorer:
+        message = f"tiers.{name}.scorer.metric: another metric needs its goal, beside it"
+        yield ("tiers", name, "scorer", "metric"), message
     if table.timeout is not None and "timeout" in table.candidate:
         yield ("tiers", name, "timeout"), f"tiers.{name}.timeout: given twice; candidate.timeout is the same"
 

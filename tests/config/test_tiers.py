@@ -108,6 +108,7 @@ def test_rules_of_promotion(written: str, rule: object) -> None:
         ("seeds = 1\npromote = { top_k = 1 }\n[tiers.proxy.decision]\ndetect = 2.0", 3, "it has no effect"),
         ("seeds = 1\npromote = { top_k = 1 }\n[tiers.proxy.scorer.holdout]\nfiles = ['h/**']", 3, "hold-out"),
         ("seeds = 1\npromote = { top_k = 1 }\ntimeout = 'soon'", 3, "timeout"),
+        ("seeds = 1\npromote = { top_k = 1 }\n[tiers.proxy.scorer]\nmetric = 'loss'", 4, "needs its goal"),
     ],
 )
 def test_faults_are_told_with_their_line(own: str, line: int, told: str) -> None:
