@@ -1,7 +1,7 @@
 """What is done with flow runs in the Prefect UI reaches this process, which Prefect itself does not see to.
 
 Cancel on the campaign's run stops the campaign, Cancel on an iteration's run ends that idea, and a campaign
-whose run is paused starts nothing new until it is resumed.
+whose run is paused starts nothing new until it is resumed. The rest of the queue is a variable there.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from prefect.client.schemas.objects import StateType
 from prefect.exceptions import PrefectException
 
 from lab_plugin.campaign import Campaign
+from lab_plugin.flows.queue_variable import QueueVariable
 
 _POLL_SECONDS = 5.0
 _BY = "the owner in the Prefect UI"
@@ -49,13 +50,21 @@ async def watching(flow_run: str, this: Campaign) -> AsyncIterator[None]:
 
 
 async def _watch(flow_run: UUID, this: Campaign) -> None:
+    variable = QueueVariable(this.lab)
     async with get_client() as client:
         while not this.control.stop_reason:
-            await asyncio.sleep(_POLL_SECONDS)
             try:
+                await variable.look(client, this.control.wishes)
+                await asyncio.sleep(_POLL_SECONDS)
                 await _look(client, flow_run, this)
+            except asyncio.CancelledError:
+                # The campaign is over.
+                with suppress(httpx.HTTPError, PrefectException):
+                    await variable.remove(client)
+                raise
             except (httpx.HTTPError, PrefectException) as error:
                 _log.debug("The campaign's own state cannot be read: %s", error)
+                await asyncio.sleep(_POLL_SECONDS)
 
 
 async def _look(client: PrefectClient, flow_run: UUID, this: Campaign) -> None:

@@ -29,6 +29,31 @@ def post(url: str, **body: Any) -> Any:
     return answer.json()
 
 
+def reprioritize(api: str, cli: Cli, folder: Path) -> None:
+    """Edit the lab's variable, as on the UI's page of variables."""
+    named: list[Any] = []
+    for _ in range(100):
+        found = post(f"{api}/variables/filter")
+        named = [each for each in found if each["name"].startswith("lab_queue_")]
+        if named and named[0]["value"]["priorities"] == {"2": 5}:
+            break
+        time.sleep(0.1)
+    (variable,) = named
+    value = variable["value"]
+    assert (value["paused"], value["held"], value["cancelled"]) == (False, [], [])
+    for broken in ({"priorities": {"2": "high"}}, "nonsense"):
+        httpx.patch(f"{api}/variables/{variable['id']}", json={"value": broken}, trust_env=False)
+    changed = {**value, "priorities": {"2": 9}}
+    answer = httpx.patch(f"{api}/variables/{variable['id']}", json={"value": changed}, trust_env=False)
+    answer.raise_for_status()
+    for _ in range(200):
+        rows = document(cli("queue", "--json", cwd=folder))["ideas"]
+        if {row["number"]: row["priority"] for row in rows}[2] == 9:
+            return
+        time.sleep(0.1)
+    raise AssertionError("what was changed in the UI is not wished")
+
+
 def test_the_queue_from_the_terminal_and_the_ui(
     cli: Cli, make_lab: Callable[..., Path], environment: dict[str, str], api: str
 ) -> None:
@@ -69,6 +94,7 @@ def test_the_queue_from_the_terminal_and_the_ui(
                 break
             assert run.poll() is None
             time.sleep(0.1)
+        reprioritize(api, cli, folder)
         runs = post(f"{api}/flow_runs/filter", flow_runs={"name": {"like_": "0001"}})
         (found,) = [each for each in runs if any(tag.startswith("lab:queue-") for tag in each["tags"])]
         # What the UI sends.
@@ -85,4 +111,6 @@ def test_the_queue_from_the_terminal_and_the_ui(
     ended = httpx.get(f"{api}/flow_runs/{found['id']}", trust_env=False).json()
     assert ended["state"]["type"] == "CANCELLED" and "cancelled by the owner" in ended["state"]["message"]
     assert document(cli("queue", "--json", cwd=folder))["ideas"] == []
+    names = {each["name"] for each in post(f"{api}/variables/filter")}
+    assert not any(name.startswith("lab_queue_") for name in names)
     assert "decided already: inconclusive" in cli("cancel", "1", cwd=folder, code=1).stderr
