@@ -28,7 +28,7 @@ def test_from_nothing_to_a_merged_champion(cli: Cli, make_lab: Callable[..., Pat
     assert "Champion   value" in done.stdout
     assert "0012" in done.stderr
     results = document(cli("results", "--json", cwd=folder))
-    assert set(results) == {"lab", "goal", "metric", "epoch", "champion", "ideas"}
+    assert set(results) == {"lab", "goal", "metric", "epoch", "champion", "tiers", "ideas"}
     assert len(results["ideas"]) == 12
     wanted = {"number", "branch", "commit", "parents", "strategy", "tier", "verdict", "reason"}
     assert wanted | {"value", "metrics", "params", "seconds", "usd"} <= set(results["ideas"][0])

@@ -54,7 +54,7 @@ def test_a_comparison_names_what_is_missing(call: Call) -> None:
 
 def test_the_document(call: Call) -> None:
     found = json.loads(call("1", "--against", "champion", "--limit", "1", "--json"))
-    assert found["idea"] == {"name": "idea 1", "number": 1, "epoch": 1, "value": 1.0}
+    assert found["idea"] == {"name": "idea 1", "number": 1, "epoch": 1, "tier": "final", "value": 1.0}
     assert found["samples"] == [
         {"id": "s0", "score": 9.0, "against": 0.0, "difference": 9.0, "note": "note of s0"}
     ]

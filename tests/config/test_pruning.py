@@ -50,7 +50,7 @@ def test_each_pruner_takes_its_own_settings(valid: str) -> None:
             "4 is above max_resource, 3, so nothing would ever be pruned",
         ),
         ('pruner = "wilcoxon"\np_threshold = 0.0', 2, "greater than 0"),
-        ('pruner = "median"\nstartup = 501', 2, "less than or equal to 500"),
+        ('pruner = "median"\nstartup = 201', 2, "less than or equal to 200"),
         ('pruner = "median"\nwarmup = -1', 2, "greater than or equal to 0"),
         ('pruner = "median"\nwarmups = 1', 2, "did you mean 'warmup'?"),
         ('pruner = "hyperband"\nreduction_factor = 1', 2, "greater than or equal to 2"),

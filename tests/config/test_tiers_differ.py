@@ -31,6 +31,7 @@ serve = "train:predict"
 contract = "tests"
 tests    = ["scorer/tests"]
 metric   = "pass_rate"
+goal     = "maximize"
 """
     config = parse(valid + tiers(proxy))
     first, last = (tier.config for tier in config.tiers)
