@@ -12,7 +12,6 @@ import math
 import random
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from lab_plugin.errors import ProposerError, SpaceExhausted
@@ -148,6 +147,8 @@ class SamplingProposer:
         return (_TIER * passed, self._tiers[name][1] * outcome.tiers[name])
 
     def _draw(self, number: int, batch: int) -> list[Code]:
+        from lab_plugin.optuna_trials import quiet
+
         seed = int.from_bytes(hashlib.sha256(f"{self._seed}:{number}".encode()).digest()[:4])
         wanted = batch
         if self._space.size is not None:
@@ -156,7 +157,7 @@ class SamplingProposer:
             return []
         spare = random.Random(seed)  # noqa: S311 -- reproducible, nothing secret
         codes: list[Code] = []
-        with _quiet():
+        with quiet():
             study = self._study(seed)
             while len(codes) < wanted:
                 code = self._fresh(study, codes) or self._untried(spare, codes)
@@ -221,18 +222,6 @@ class SamplingProposer:
             return f"Drawn at random: the estimator starts at {_STARTUP} points, and knows {known}."
         leader = f"; the best so far is idea {best.number}" if best else ""
         return f"The estimator expects more here than elsewhere, from {known}{leader}."
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    import optuna
-
-    before = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    try:
-        yield
-    finally:
-        optuna.logging.set_verbosity(before)
 
 
 def _sign(goal: str) -> float:

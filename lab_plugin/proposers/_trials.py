@@ -2,26 +2,12 @@
 
 from __future__ import annotations
 
-import copy
-from datetime import datetime
 from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
 
+from lab_plugin.optuna_trials import shared_trial
 from lab_plugin.proposers._space import Code
-
-_THEN = datetime(2000, 1, 1)
-
-
-class _SharedTrial(FrozenTrial):
-    """A trial that nobody changes.
-
-    Optuna's in-memory storage copies a trial deeply when it takes it in, which costs more than the
-    sampling; parameters and distributions may as well be shared.
-    """
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> _SharedTrial:
-        return copy.copy(self)
 
 
 def trial(
@@ -35,16 +21,5 @@ def trial(
     """
     state = TrialState.RUNNING if loss is None else TrialState.COMPLETE
     state = state if end is None else TrialState.PRUNED
-    return _SharedTrial(
-        number=-1,
-        trial_id=-1,
-        state=state,
-        value=loss,
-        datetime_start=_THEN,
-        datetime_complete=_THEN if state.is_finished() else None,
-        params=dict(zip(distributions, code, strict=True)),
-        distributions=distributions,
-        user_attrs={},
-        system_attrs={},
-        intermediate_values={} if end is None else dict([end]),
-    )
+    values = {} if end is None else dict([end])
+    return shared_trial(state, loss, values, dict(zip(distributions, code, strict=True)), distributions)

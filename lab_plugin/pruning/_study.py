@@ -14,27 +14,19 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
 import optuna
 from optuna.samplers import RandomSampler
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import TrialState
 
 from lab_plugin.config import Pruning
+from lab_plugin.optuna_trials import quiet, shared_trial
 from lab_plugin.pruning._curve import Curve
 from lab_plugin.pruning._pruned import Past
 from lab_plugin.pruning._pruners import open_pruner
 
-_THEN = datetime(2000, 1, 1)
 Goal = Literal["maximize", "minimize"]
-
-
-class _SharedTrial(FrozenTrial):
-    """A trial whose values nobody changes: Optuna copies each of them, which costs more than all else."""
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> _SharedTrial:
-        return copy.copy(self)
 
 
 class Study:
@@ -60,10 +52,10 @@ class Study:
         self.size += 1
         values = past.curve.values
         if self._rule.pruner != "hyperband":
-            self.study.add_trial(_trial(self._state(past), self._value(past), values))
+            self.study.add_trial(shared_trial(self._state(past), self._value(past), values))
             return
         # Its rungs are marked by asking; between them there is nothing to mark.
-        self.study.add_trial(_trial(TrialState.RUNNING, None, values))
+        self.study.add_trial(shared_trial(TrialState.RUNNING, None, values))
         number = len(self.study.get_trials(deepcopy=False)) - 1
         for step in self._rungs(values):
             self._ask(number, {step: values[step]})
@@ -134,29 +126,8 @@ class Running:
     study: Study
 
 
-def _trial(state: TrialState, value: float | None, values: dict[int, float]) -> FrozenTrial:
-    return _SharedTrial(
-        number=-1,
-        trial_id=-1,
-        state=state,
-        value=value,
-        datetime_start=_THEN,
-        datetime_complete=_THEN if state.is_finished() else None,
-        params={},
-        distributions={},
-        user_attrs={},
-        system_attrs={},
-        intermediate_values=values,
-    )
-
-
 @contextmanager
 def _quiet() -> Iterator[None]:
-    before = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        optuna.logging.set_verbosity(before)
+    with quiet(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
