@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import TypeVar
 
 from lab_plugin import events
 from lab_plugin.campaign._control import Control
@@ -21,8 +20,6 @@ from lab_plugin.queue import Wishes
 from lab_plugin.repository import Lease
 from lab_plugin.sandbox import Sandbox
 from lab_plugin.slots import Slots
-
-T = TypeVar("T")
 
 
 class Campaign(Steps):

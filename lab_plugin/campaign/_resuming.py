@@ -24,10 +24,10 @@ def replay(lab: Lab, schedule: Schedule, campaign: int, ideas: Mapping[int, Idea
     """
     state = lab.ledger.state()
     assert state.lock is not None
-    results = [entry.record for entry in lab.ledger.records()]
     if lab.config.screening:
         tiers = [tier.name for tier in lab.config.screening]
-        _replay_results(schedule, tiers, results, state.lock, campaign, ideas)
+        records = (entry.record for entry in lab.ledger.records())
+        _replay_results(schedule, tiers, records, state.lock, campaign, ideas)
     for number, record in state.ideas.items():
         schedule.decided(number, record.verdict)
     for number, idea in sorted(ideas.items()):

@@ -179,7 +179,6 @@ class Steps:
             return Screening(verdict=await self.decide(idea, runs, scores, flow_run))
         await self._require_lock()
         desk = self._screening[self.tier_of(idea.number).name]
-        trials = self._trials_of(idea)
         self._flow_runs[idea.number] = flow_run
         screening_it = desk.screen(idea, runs, scores, self._champion())
         found = await self._until_cancelled(idea, "comparing", screening_it)
@@ -196,7 +195,7 @@ class Steps:
         best = self._best(scores, idea)
         details = await asyncio.to_thread(self._verdicts.details_of, runs, scores, best)
         screening = await self._promotions.count(found.record, details)
-        trials.settle(found.record, runs)
+        desk.trials.settle(found.record, runs)
         waits = screening.verdict is None and not screening.goes_on
         events.publish(events.IdeaScreened(found.record, flow_run, screening.sentence, waits))
         # What its programs took here is told in its result.

@@ -107,14 +107,9 @@ class VerdictDesk:
                 record = record.model_copy(update={"details": details})
                 if runs:
                     record = await self._keeping.review(record, self._champion(), runs[best])
-                try:
-                    report = await asyncio.to_thread(self._write, idea, record, trial)
-                except RefConflict:
-                    self._lease.require()
-                else:
-                    self._comparisons.settle(record)
+                if (report := await self._written(idea, record, trial)) is not None:
                     return record, report
-            raise _moving(idea)
+            raise _moving("verdict", idea.number)
 
     async def close(
         self,
@@ -144,14 +139,9 @@ class VerdictDesk:
         async with self._one_at_a_time:
             for _ in range(_TRIES):
                 record = self._record(idea, ruling, (), scores, clock, flow_run)
-                try:
-                    report = await asyncio.to_thread(self._write, idea, record, trial)
-                except RefConflict:
-                    self._lease.require()
-                else:
-                    self._comparisons.settle(record)
+                if (report := await self._written(idea, record, trial)) is not None:
                     return record, report
-            raise _moving(idea)
+            raise _moving("verdict", idea.number)
 
     async def screen(self, record: TierRecord, details: str = "") -> None:
         """Write the result of an idea at a tier before the last.
@@ -179,10 +169,17 @@ class VerdictDesk:
                     self._lab.ledger.state()
                 else:
                     return
-            raise RepositoryError(
-                f"The result of idea {record.number} could not be written: its refs keep moving.",
-                "Look who else writes to this repository, then run `lab run` again; the idea is kept open.",
-            )
+            raise _moving("result", record.number)
+
+    async def _written(self, idea: Idea, record: VerdictRecord, trial: Path | None) -> str | None:
+        """Write a verdict and take it in; returns its report, and None where another writer came first."""
+        try:
+            report = await asyncio.to_thread(self._write, idea, record, trial)
+        except RefConflict:
+            self._lease.require()
+            return None
+        self._comparisons.settle(record)
+        return report
 
     def _write(self, idea: Idea, record: VerdictRecord, trial: Path | None) -> str:
         lab = self._lab
@@ -332,8 +329,8 @@ def _trial_of(runs: Sequence[PointRun], best: int) -> Path | None:
     return ran[0].trial.folder if ran else None
 
 
-def _moving(idea: Idea) -> RepositoryError:
+def _moving(what: str, number: int) -> RepositoryError:
     return RepositoryError(
-        f"The verdict of idea {idea.number} could not be written: its refs keep moving.",
+        f"The {what} of idea {number} could not be written: its refs keep moving.",
         "Look who else writes to this repository, then run `lab run` again; the idea is kept open.",
     )
