@@ -4,7 +4,9 @@ LabError                     a message and the remedy; shown without a traceback
 ├── ConfigError              lab.toml or a flag is wrong; carries every fault found
 ├── RepositoryError          git refuses, or the repository is not as needed
 │   ├── RefConflict          another process moved a ref first; nothing was written
-│   └── LeaseHeld            another campaign holds the lab
+│   ├── LeaseHeld            another campaign holds the lab
+│   └── RemoteError          a git remote refuses
+│       └── RemoteGone       a git remote cannot be reached; may be tried again
 ├── IntakeError              a proposer's edit cannot be taken in; one idea is rejected
 ├── LedgerError              a ledger record is missing, corrupt or forged
 ├── SigningError             git is to sign, and its key or program does not work
@@ -66,6 +68,14 @@ class RefConflict(RepositoryError):
 
 class LeaseHeld(RepositoryError):
     """Another campaign holds the lab."""
+
+
+class RemoteError(RepositoryError):
+    """A git remote refuses, or lacks what is asked of it."""
+
+
+class RemoteGone(RemoteError):
+    """A git remote cannot be reached; it may be tried again."""
 
 
 class IntakeError(LabError):

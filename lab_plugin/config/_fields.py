@@ -29,6 +29,14 @@ def check_lab_name(name: str) -> str:
     return name
 
 
+def check_address(address: str) -> str:
+    if address.startswith("-") or not address.isprintable() or address != address.strip():
+        raise ValueError("must be the name of a git remote, a path, an URL or host:path")
+    if re.search(r"//[^/@\s]+:[^/@\s]+@", address):
+        raise ValueError("must hold no password: use an SSH key or a credential helper of git")
+    return address
+
+
 def _check_pattern(pattern: str) -> str:
     return check_path(pattern, pattern=True)
 

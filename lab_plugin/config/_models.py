@@ -15,6 +15,7 @@ from lab_plugin.config._fields import (
     Count,
     RelativePath,
     Text,
+    check_address,
     check_guarantee,
     check_lab_name,
     check_unique,
@@ -38,6 +39,8 @@ class Lab(Table):
         name: Names branches, runs and the MLflow experiment.
         instructions: File in the lab's folder that proposers are told; None for none.
         secrets: Environment variables whose values are never shown or kept, besides those whose names tell.
+        remote: Name of one of the repository's git remotes, or an address, through which machines share the
+            lab; None for none. A relative path starts from the lab's folder.
     """
 
     name: Annotated[str, AfterValidator(check_lab_name)]
@@ -47,6 +50,7 @@ class Lab(Table):
         Field(strict=False),
         AfterValidator(check_unique),
     ] = ()
+    remote: Annotated[Text, AfterValidator(check_address)] | None = None
 
 
 class Budget(Table):

@@ -14,6 +14,7 @@ from lab_plugin.repository._lease import (
 from lab_plugin.repository._objects import EMPTY_TREE
 from lab_plugin.repository._raw import RawCommit
 from lab_plugin.repository._refs import RefChange
+from lab_plugin.repository._remote import Remote, shown_address
 from lab_plugin.repository._repository import IDENTITY, Commit, Repository
 from lab_plugin.repository._trees import Blob, Change, Entry
 from lab_plugin.repository._workspaces import Workspace, WorkspacePool
@@ -34,12 +35,14 @@ __all__ = [
     "Lease",
     "RawCommit",
     "RefChange",
+    "Remote",
     "Repository",
     "Workspace",
     "WorkspacePool",
     "holder",
     "may_change",
     "require_free",
+    "shown_address",
     "take_in",
     "user_settings",
 ]

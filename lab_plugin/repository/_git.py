@@ -67,6 +67,11 @@ class Git:
     git_dir: Path
     common_dir: Path
 
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """What every call sets, whatever the repository's own configuration says."""
+        return FLAGS
+
     def command(self, *arguments: str) -> list[str]:
         """The full argument list of a call."""
         return [self.program, f"--git-dir={self.git_dir}", *FLAGS, *arguments]
@@ -136,6 +141,20 @@ def find_git() -> str:
             f"{program} is too old: {text.strip() or 'it does not tell its version'}.", remedy
         )
     return program
+
+
+def bare(program: str, folder: Path) -> Git:
+    """A bare repository of the lab's own; made when it is missing.
+
+    Raises:
+        RepositoryError: It cannot be made.
+    """
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    options = ("--bare", "--quiet", "--template=", "--object-format=sha1", "--initial-branch=main")
+    result = _run([program, *FLAGS, "init", *options, str(folder)], folder, _environment(), b"")
+    if result.status != 0:
+        raise failure("git init", folder, result)
+    return Git(program, folder, folder)
 
 
 def discover(program: str, path: Path) -> tuple[Git, Path]:

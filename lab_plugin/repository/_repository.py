@@ -12,10 +12,11 @@ from typing import NamedTuple
 from lab_plugin.errors import RepositoryError
 from lab_plugin.repository import _diff, _merge, _refs
 from lab_plugin.repository._diff import LIMIT, DiffStat
-from lab_plugin.repository._git import Git, discover, failure, find_git
+from lab_plugin.repository._git import Git, bare, discover, failure, find_git
 from lab_plugin.repository._objects import EMPTY_TREE, Objects
 from lab_plugin.repository._raw import RawCommit, with_signature
 from lab_plugin.repository._refs import RefChange
+from lab_plugin.repository._remote import Remote
 from lab_plugin.repository._trees import EXECUTABLE, FILE, FOLDER, Blob, Change, Entry, Trees
 
 IDENTITY = "prefect-lab <prefect-lab@localhost>"
@@ -74,6 +75,15 @@ class Repository:
                 too old.
         """
         return cls(*discover(find_git(), path))
+
+    @classmethod
+    def bare(cls, folder: Path) -> Repository:
+        """A repository of the lab's own, without a working tree; made when it is missing.
+
+        Raises:
+            RepositoryError: It cannot be made, or git is missing or too old.
+        """
+        return cls(bare(find_git(), folder), folder)
 
     def close(self) -> None:
         """End the reading process. Idempotent; a later call starts it again."""
@@ -252,6 +262,24 @@ class Repository:
     def remotes(self) -> tuple[str, ...]:
         """The names of the repository's remotes."""
         return tuple(os.fsdecode(self._git.run("remote")).split())
+
+    def remote(self, name: str, *, push: bool = False, base: Path | None = None) -> Remote:
+        """Another repository.
+
+        Args:
+            name: Of one of the repository's remotes, or an address.
+            push: The address to push to, where a remote has two.
+            base: The folder that a relative path starts from; None for the top of the working tree.
+
+        Raises:
+            RemoteError: It is no address.
+        """
+        if name in self.remotes():
+            options = ("--push", "--", name) if push else ("--", name)
+            name = os.fsdecode(self._git.run("remote", "get-url", *options)).strip()
+        if ":" not in name and not os.path.isabs(name) and name and not name.startswith("-"):
+            name = str(((base or self.top) / name).resolve())
+        return Remote(self._git, name)
 
     @property
     def is_shallow(self) -> bool:
