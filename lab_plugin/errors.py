@@ -19,6 +19,7 @@ LabError                     a message and the remedy; shown without a traceback
 │   └── SandboxUnavailable   infrastructure failed, the program inside did not; may be retried
 │       └── ServiceEnded     a service of the host did not outlive the program that used it
 ├── TrackingError            the MLflow store is unusable
+├── PoolError                a work pool is missing, paused, or of another kind
 └── ApiError                 the Prefect API is unusable
 
 What a candidate or a scorer does wrong is data (`Execution`, `Scorecard`, `Verdict`), never an exception.
@@ -124,6 +125,10 @@ class ServiceEnded(SandboxUnavailable):
 
 class TrackingError(LabError):
     """The MLflow store is unusable."""
+
+
+class PoolError(LabError):
+    """A work pool is missing, paused, or not of the kind that the lab declares."""
 
 
 class ApiError(LabError):

@@ -57,6 +57,8 @@ def test_a_package_is_whole(kind: str, tmp_path: Path) -> None:
     templates = {path.name for path in (ROOT / "lab_plugin" / "scaffold" / "templates").iterdir()}
     assert {path.name for path in (site / "lab_plugin" / "scaffold" / "templates").iterdir()} >= templates
     assert (site / "lab_plugin" / "py.typed").exists()
+    pools = {path.name for path in (ROOT / "deployments" / "pools").iterdir()}
+    assert {path.name for path in (site / "lab_plugin" / "deployments" / "pools").iterdir()} == pools
 
 
 def test_flows_load_by_path_from_a_checkout() -> None:

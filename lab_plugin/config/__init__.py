@@ -10,6 +10,7 @@ from lab_plugin.config._load import find, load
 from lab_plugin.config._models import Budget, Config, Lab, SandboxTable, Tier
 from lab_plugin.config._parse import parse
 from lab_plugin.config._patterns import is_scorer_file, scorer_files
+from lab_plugin.config._pools import Pool
 from lab_plugin.config._proposing import Proposer, Strategy
 from lab_plugin.config._pruning import CURVES, Pruning
 from lab_plugin.config._resources import Resources
@@ -60,6 +61,7 @@ __all__ = [
     "NpySchema",
     "OutputSchema",
     "Parameter",
+    "Pool",
     "Proposer",
     "Pruning",
     "Resources",

@@ -10,6 +10,7 @@ from pydantic_core import ErrorDetails
 
 from lab_plugin.config._deciding import nested
 from lab_plugin.config._holdout import Holdout
+from lab_plugin.config._pools import Pool
 from lab_plugin.config._schemas import BY_TYPE
 from lab_plugin.config._services import Service
 from lab_plugin.config._space import CategoricalParameter, FloatParameter, IntParameter, Table
@@ -110,7 +111,8 @@ def _place(table: str, loc: tuple[int | str, ...]) -> Place:
     if table == "candidate" and loc[:1] == ("schemas",):
         # After the output's name comes the tag of its type.
         return (table, *loc[:2], *(part for part in loc[3:] if part != "[key]"))
-    if (table, *loc[:1]) in (("strategy", "settings"), ("services", "tables"), ("tiers", "tables")):
+    open_tables = {("strategy", "settings"), ("services", "tables"), ("tiers", "tables"), ("pools", "tables")}
+    if (table, *loc[:1]) in open_tables:
         loc = tuple(part for part in loc[1:] if part != "[key]")
     return (table, *loc)
 
@@ -121,7 +123,7 @@ def _known_of_parameter(loc: tuple[int | str, ...]) -> list[str] | None:
 
 
 def _known_nested(place: Place) -> list[str] | None:
-    tables: dict[str, type[Table]] = {"services": Service, "tiers": TierTable}
+    tables: dict[str, type[Table]] = {"services": Service, "tiers": TierTable, "pools": Pool}
     named = tables.get(str(place[0])) if len(place) == 3 else None
     table = named or _NESTED.get(place[:-1])
     table = table or nested(place[:-1])

@@ -21,6 +21,7 @@ from lab_plugin.config._fields import (
     check_unique,
     check_variable,
 )
+from lab_plugin.config._pools import Pools
 from lab_plugin.config._proposing import Proposer, Strategy
 from lab_plugin.config._pruning import Pruning
 from lab_plugin.config._resources import Resources
@@ -136,6 +137,7 @@ class Config(Table):
     sandbox: SandboxTable = SandboxTable()
     resources: Resources = Resources()
     services: Services = Field(default_factory=dict)
+    pools: Pools = Field(default_factory=dict)
     source: Path
     _positions: Positions = PrivateAttr(default_factory=Positions)
     _tiers: tuple[Tier, ...] = PrivateAttr(default=())

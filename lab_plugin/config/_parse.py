@@ -19,6 +19,7 @@ from lab_plugin.config._deciding import Decision
 from lab_plugin.config._faults import FaultTeller, label
 from lab_plugin.config._feedback import Feedback
 from lab_plugin.config._models import Budget, Config, Lab, SandboxTable, Tier
+from lab_plugin.config._pools import PoolTables, check_pools
 from lab_plugin.config._proposing import Proposer, Strategy
 from lab_plugin.config._pruning import Pruning, check_pruning
 from lab_plugin.config._resources import Resources
@@ -46,9 +47,16 @@ _TABLES: dict[str, type[Table]] = {
     "resources": Resources,
     "services": ServiceTables,
     "tiers": TierTables,
+    "pools": PoolTables,
 }
 _REQUIRED = ("lab", "candidate", "scorer")
-_OPEN = {"strategy": "settings", "search_space": "parameters", "services": "tables", "tiers": "tables"}
+_OPEN = {
+    "strategy": "settings",
+    "search_space": "parameters",
+    "services": "tables",
+    "tiers": "tables",
+    "pools": "tables",
+}
 _INT_LIMIT = 2**63
 _REMEDY = "Correct the lines that are named; `lab init` in an empty folder writes an example of every key."
 
@@ -224,7 +232,7 @@ def _add_faults_between(document: dict[str, object], faults: dict[Place, str]) -
         faults.setdefault(place, message)
     for place, message in check_pruning(values, given):
         faults.setdefault(place, message)
-    for place, message in check_decision(values):
+    for place, message in (*check_decision(values), *check_pools(document)):
         faults.setdefault(place, message)
     for place, message in check_strategy(values, has_space="search_space" in document):
         faults.setdefault(place, message)
