@@ -23,6 +23,7 @@ from lab_plugin.campaign import Campaign, Plan, open_campaign
 from lab_plugin.events import subscribed
 from lab_plugin.flows.board import Board
 from lab_plugin.flows.cancellation import watching
+from lab_plugin.flows.emission import Emission
 from lab_plugin.flows.reconciliation import close_dead_runs
 from lab_plugin.flows.runs import IterationRuns
 from lab_plugin.flows.tasks import confirm
@@ -53,6 +54,8 @@ async def campaign(
         opened = Lab.open(Path(lab))
         notify = await stack.enter_async_context(background_mirror(opened.config.folder))
         stack.enter_context(subscribed(lambda event: notify()))
+        emission = await stack.enter_async_context(Emission(opened, own_run))
+        stack.enter_context(subscribed(emission))
         this = await stack.enter_async_context(
             open_campaign(opened, Plan(budget or {}, fresh, rerun or {}, jobs))
         )
