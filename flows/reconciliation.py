@@ -17,7 +17,7 @@ from prefect.states import Cancelled, Crashed
 from lab_plugin.local_api import process_start
 
 _PREFIX = "lab-owner:"
-_OPEN = [StateType.RUNNING, StateType.PENDING, StateType.CANCELLING]
+_OPEN = [StateType.RUNNING, StateType.PENDING, StateType.CANCELLING, StateType.PAUSED]
 _PAGE = 100
 
 
@@ -47,28 +47,33 @@ def owner_gone(tags: Iterable[str]) -> bool:
     return False
 
 
-async def close_dead_runs(tag: str, gone: Callable[[FlowRun], bool] | None = None) -> int:
+async def close_dead_runs(
+    tag: str, gone: Callable[[FlowRun], bool] | None = None, *, close: bool = True
+) -> list[FlowRun]:
     """Mark open flow runs as `Crashed` whose process is dead; as `Cancelled` where that was asked for.
 
     Args:
         tag: Only runs that carry this tag are looked at.
         gone: Tells whether a run's process is dead; default by the tag of `owner_tag`.
+        close: False to find them only.
 
     Returns:
-        How many flow runs were closed.
+        The flow runs, as they were.
     """
     judge = gone or (lambda run: owner_gone(run.tags))
-    closed = left = 0
+    found: list[FlowRun] = []
+    left = 0
     async with get_client() as client:
         while page := await client.read_flow_runs(
             flow_run_filter=_open_runs(tag), sort=FlowRunSort.ID_DESC, limit=_PAGE, offset=left
         ):
             dead = [run for run in page if judge(run)]
-            left += len(page) - len(dead)
-            for run in dead:
+            # Those that are closed are on no further page.
+            left += len(page) - (len(dead) if close else 0)
+            for run in dead if close else ():
                 await _close(client, run)
-            closed += len(dead)
-    return closed
+            found += dead
+    return found
 
 
 def _open_runs(tag: str) -> FlowRunFilter:

@@ -57,8 +57,17 @@ def short_parent() -> Path:
     return folder
 
 
-def sweep_scratch(parent: Path) -> None:
-    """Remove the folders that dead processes left."""
+def sweep_scratch(parent: Path, *, remove: bool = True) -> list[Path]:
+    """Remove the folders that dead processes left.
+
+    Args:
+        parent: Where they are.
+        remove: False to find them only.
+
+    Returns:
+        The folders.
+    """
+    found = []
     for folder in parent.glob(f"{_PREFIX}*"):
         try:
             lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
@@ -66,8 +75,11 @@ def sweep_scratch(parent: Path) -> None:
             continue
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(folder, ignore_errors=True)
+            found.append(folder)
+            if remove:
+                shutil.rmtree(folder, ignore_errors=True)
         except BlockingIOError:
             continue
         finally:
             os.close(lock)
+    return found

@@ -15,12 +15,14 @@ from lab_plugin.cli._attest import attest
 from lab_plugin.cli._campaign import results, run, status
 from lab_plugin.cli._decisions import confirm, rerun
 from lab_plugin.cli._diagnose import diagnose
+from lab_plugin.cli._digest import digest
 from lab_plugin.cli._ideas import diff, show
 from lab_plugin.cli._queue import add, cancel, pause, prioritize, queue, resume
 from lab_plugin.cli._setup import check, init, lock
 from lab_plugin.cli._simulate import simulate
 from lab_plugin.cli._upkeep import clean, merge, sync
 from lab_plugin.cli._verify import verify
+from lab_plugin.cli._watchdog import watchdog
 from lab_plugin.errors import LabError
 
 app = typer.Typer(
@@ -49,6 +51,7 @@ for command in (
     results,
     show,
     diff,
+    digest,
     diagnose,
     simulate,
     verify,
@@ -56,6 +59,7 @@ for command in (
     sync,
     merge,
     clean,
+    watchdog,
 ):
     app.command()(command)
 

@@ -6,12 +6,13 @@ All of it lives in git, so that every verb works from a fresh process, without a
 from lab_plugin.queue._adding import STRATEGY, Addition, add_idea
 from lab_plugin.queue._numbers import Numbers, used_numbers
 from lab_plugin.queue._overview import Waiting, find_waiting, open_ideas, overview
-from lab_plugin.queue._phases import Phases
+from lab_plugin.queue._phases import ASKING, Phases
 from lab_plugin.queue._store import WishStore
 from lab_plugin.queue._watch import WishWatch
 from lab_plugin.queue._wishes import MOST_PRIORITY, Wishes
 
 __all__ = [
+    "ASKING",
     "MOST_PRIORITY",
     "STRATEGY",
     "Addition",

@@ -6,6 +6,9 @@ import json
 import os
 from pathlib import Path
 
+ASKING = "waiting for its owner"
+"""The phase of an idea that waits for approve, edit or skip."""
+
 _LARGEST = 1 << 20
 
 
@@ -21,7 +24,7 @@ class Phases:
         self._phases: dict[int, str] = {}
 
     def enter(self, number: int, phase: str) -> None:
-        """What is done with an idea now: `proposing`, `executing`, `evaluating` or `comparing`."""
+        """What is done with an idea now: `proposing`, `executing`, `evaluating`, `comparing`, or `ASKING`."""
         self._phases[number] = phase
         self._write()
 

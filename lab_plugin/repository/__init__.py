@@ -6,8 +6,10 @@ from lab_plugin.repository._intake import IntakeLimits, IntakeResult, may_change
 from lab_plugin.repository._lease import (
     EXPIRY_SECONDS,
     HEARTBEAT_SECONDS,
+    DeadLease,
     Holder,
     Lease,
+    dead_lease,
     holder,
     require_free,
 )
@@ -27,6 +29,7 @@ __all__ = [
     "Blob",
     "Change",
     "Commit",
+    "DeadLease",
     "DiffStat",
     "Entry",
     "Holder",
@@ -39,6 +42,7 @@ __all__ = [
     "Repository",
     "Workspace",
     "WorkspacePool",
+    "dead_lease",
     "holder",
     "may_change",
     "require_free",

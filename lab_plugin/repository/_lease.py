@@ -177,6 +177,41 @@ def holder(repository: Repository, ref: str) -> Holder | None:
     return found if found is not None and found.lives(beat) else None
 
 
+@dataclass(frozen=True)
+class DeadLease:
+    """A lease whose holder does not seem to live.
+
+    Attributes:
+        owner: The holder.
+        certain: It was a process of this machine, and is not there any more; otherwise it is only silent.
+        silent: Seconds since its last sign of life.
+    """
+
+    owner: Holder
+    certain: bool
+    silent: float
+    _lease: Lease
+
+    def release(self) -> None:
+        """Let go of it, unless another process has taken it meanwhile."""
+        self._lease.release()
+
+
+def dead_lease(repository: Repository, ref: str) -> DeadLease | None:
+    """The lease of a holder that does not seem to live; None when it is free, or held.
+
+    Args:
+        repository: The repository.
+        ref: `refs/lab/<lab>/lease`.
+    """
+    oid = repository.ref(ref)
+    owner, beat = _read_holder(repository, oid), _read_beat(repository, repository.ref(_beat_ref(ref)))
+    if oid is None or owner is None or owner.lives(beat):
+        return None
+    silent = time.time() - max(owner.since, beat or 0.0)
+    return DeadLease(owner, owner.boot == _boot(), silent, Lease(repository, ref, oid, owner))
+
+
 def require_free(repository: Repository, ref: str) -> None:
     """See that nobody holds a lease, before work is done that would need it.
 

@@ -115,6 +115,17 @@ class WorkspacePool:
                 os.close(lock)
         return freed
 
+    def orphans(self) -> list[Path]:
+        """Private workspaces that a dead process left; pooled ones are there for the next user."""
+        found = []
+        for slot in sorted(os.listdir(self._folder)) if self._folder.is_dir() else ():
+            if not slot.startswith("private-") or not _NAME.fullmatch(slot):
+                continue
+            if (lock := self._try_lock(slot)) is not None:
+                os.close(lock)
+                found.append(self._folder / slot)
+        return found
+
     def _take(self, kind: str, tree: str, *, writable: bool) -> Workspace:
         slot, lock = self._free_slot(kind)
         try:

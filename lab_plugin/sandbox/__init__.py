@@ -3,7 +3,7 @@
 from lab_plugin.sandbox._breach import Attempt, attempt_breaches
 from lab_plugin.sandbox._bubblewrap import BubblewrapSandbox
 from lab_plugin.sandbox._contract import ACCESS_LOG, Execution, FileRule, Job, Limits, Role, Sandbox, Status
-from lab_plugin.sandbox._docker import DockerSandbox, build_image
+from lab_plugin.sandbox._docker import DockerSandbox, build_image, orphan_containers
 from lab_plugin.sandbox._guarantees import (
     CONTRACT_GUARANTEES,
     GUARANTEES,
@@ -35,6 +35,7 @@ __all__ = [
     "image_of",
     "is_warmable",
     "open_sandbox",
+    "orphan_containers",
     "require_guarantees",
     "warning",
 ]

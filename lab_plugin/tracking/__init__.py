@@ -5,7 +5,7 @@ trouble with MLflow never fails or delays an iteration.
 """
 
 from lab_plugin.tracking._contract import Artifacts, Entry, LedgerReader, Links, Progress, SyncReport, Written
-from lab_plugin.tracking._lookup import leaderboard_url
+from lab_plugin.tracking._lookup import leaderboard_url, mirrored_up_to
 from lab_plugin.tracking._mirror import Mirror
 from lab_plugin.tracking._store import Store
 
@@ -20,4 +20,5 @@ __all__ = [
     "SyncReport",
     "Written",
     "leaderboard_url",
+    "mirrored_up_to",
 ]

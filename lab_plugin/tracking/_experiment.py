@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING
 
 from lab_plugin.ledger._records import LockRecord
 from lab_plugin.tracking._environment import prepare
-from lab_plugin.tracking._names import IDENTITY, clean
+from lab_plugin.tracking._names import CURSOR, IDENTITY, clean
 from lab_plugin.tracking._store import Store
 from lab_plugin.tracking._story import Champion
 from lab_plugin.tracking._view import VIEW_TAG, leaderboard
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-
-_CURSOR = "lab.mirrored"
 
 
 def connect(store: Store) -> MlflowClient:
@@ -84,11 +82,11 @@ class Experiment:
 
     def cursor(self) -> str:
         """The ledger commit up to which all is mirrored; empty when that is not known."""
-        return str(self._client.get_experiment(self.identifier).tags.get(_CURSOR, ""))
+        return str(self._client.get_experiment(self.identifier).tags.get(CURSOR, ""))
 
     def advance(self, commit: str) -> None:
         """Note that all up to this ledger commit is mirrored; empty: nothing is known."""
-        self._client.set_experiment_tag(self.identifier, _CURSOR, commit)
+        self._client.set_experiment_tag(self.identifier, CURSOR, commit)
 
     def describe(self, lock: LockRecord) -> None:
         """Say what is measured now, and set the leaderboard accordingly."""

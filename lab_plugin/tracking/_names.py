@@ -11,6 +11,9 @@ from typing import TypeVar
 IDENTITY = "lab.id"
 """The experiment tag that says whose it is."""
 
+CURSOR = "lab.mirrored"
+"""The experiment tag with the ledger commit up to which all is mirrored."""
+
 MAX_METRICS = 500
 MAX_PARAMS = 100
 _MAX_NAME = 240

@@ -1,4 +1,4 @@
-"""A campaign's events, as the Prefect API has them, and a campaign whose API cannot take any."""
+"""A campaign's events, as the Prefect API has them."""
 
 import time
 from collections.abc import Callable
@@ -10,26 +10,27 @@ import pytest
 
 from lab_plugin.lab import Lab
 from lab_plugin.local_api import LocalApi
+from tests.cli.test_crashes import slow, start, wait_for_ideas
 from tests.program import Cli, document
 
-Events = Callable[[str, int], list[dict[str, Any]]]
+Events = Callable[[str, Callable[[list[dict[str, Any]]], bool]], list[dict[str, Any]]]
 
 
 @pytest.fixture
 def told(shared_home: Path) -> Events:
-    """The events of a resource, oldest first, as soon as there are so many."""
+    """The events of a resource, oldest first, as soon as they are whole."""
     with LocalApi(shared_home / "prefect") as api:
         api.start()
         url = api.wait()
 
-    def read(resource: str, count: int) -> list[dict[str, Any]]:
+    def read(resource: str, whole: Callable[[list[dict[str, Any]]], bool]) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
         for _ in range(120):
             wanted = {"filter": {"resource": {"id": [resource]}, "order": "ASC"}, "limit": 50}
             answer = httpx.post(f"{url}/events/filter", json=wanted, trust_env=False)
             answer.raise_for_status()
             found = answer.json()["events"]
-            if len(found) >= count:
+            if whole(found):
                 return found
             time.sleep(0.25)
         raise AssertionError(f"only {[event['event'] for event in found]}")
@@ -38,28 +39,52 @@ def told(shared_home: Path) -> Events:
 
 
 def test_a_campaign_tells_its_verdicts_its_budget_and_its_end(
-    cli: Cli, make_lab: Callable[..., Path], told: Events
+    cli: Cli, make_lab: Callable[..., Path], told: Events, environment: dict[str, str]
 ) -> None:
-    folder = make_lab(replace={'name = "rosenbrock"': 'name = "telling"'})
+    folder = slow(make_lab, cli)
+    lab = Lab.open(folder)
+    resource = f"prefect-lab.lab.{lab.name}-{lab.identity}"
+    lab.close()
+
+    process = start(folder, environment, "--plateau", "1000")
+    wait_for_ideas(folder, 10, process)
+    process.kill()
+    process.communicate()
+    ideas = document(cli("run", "--json", cwd=folder))["ideas"]
+
+    def whole(events: list[dict[str, Any]]) -> bool:
+        return any(event["event"] == "lab.campaign.ended" for event in events)
+
+    events = told(resource, whole)
+    names = [event["event"] for event in events]
+    # The first process told it, or the second, and never both.
+    assert names.count("lab.budget") == 1
+    assert names.count("lab.plateau") == 0
+    assert names.count("lab.campaign.opened") == 2
+    ended = events[names.index("lab.campaign.ended")]
+    assert ended["payload"]["reason"] == "all 12 iterations are spent"
+    assert {each["prefect.resource.role"] for each in ended["related"]} >= {"flow-run", "flow", "tag"}
+    assert ended["resource"]["lab.closed"] == "true"
+
+    verdicts = {event["payload"]["idea"]: event for event in events if "lab.idea" in event["resource"]}
+    last = ideas[-1]
+    assert verdicts[last["number"]]["event"] == f"lab.{last['verdict']}"
+    for number, event in verdicts.items():
+        (idea,) = (idea for idea in ideas if idea["number"] == number)
+        assert (event["resource"]["lab.verdict"], event["payload"]["value"]) == (
+            idea["verdict"],
+            idea["value"],
+        )
+        assert "iteration" in {each["prefect.resource.role"] for each in event["related"]}
+
+
+def test_a_plateau_is_told(cli: Cli, make_lab: Callable[..., Path], told: Events) -> None:
+    folder = make_lab()
+    lab = Lab.open(folder)
+    resource = f"prefect-lab.lab.{lab.name}-{lab.identity}"
+    lab.close()
     cli("lock", cwd=folder)
-    with_lab = Lab.open(folder)
-    resource = f"prefect-lab.lab.telling-{with_lab.identity}"
-    with_lab.close()
-
-    cli("run", "-n", "5", "--hours", "9", cwd=folder)
-    # It goes on at four fifths: what was told is not told again.
-    ideas = document(cli("run", "-n", "5", "--plateau", "1000", "--json", cwd=folder))["ideas"]
-    events = told(resource, len(ideas) + 6)
-    by_name: dict[str, list[dict[str, Any]]] = {}
-    for event in events:
-        by_name.setdefault(event["event"], []).append(event)
-
-    verdicts = [event for event in events if "lab.idea" in event["resource"]]
-    assert sorted(event["payload"]["idea"] for event in verdicts) == [idea["number"] for idea in ideas]
-    for event in verdicts:
-        idea = ideas[event["payload"]["idea"] - 1]
-        assert event["event"] == f"lab.{idea['verdict']}"
-        assert event["payload"]["branch"] == idea["branch"]
-        assert event["payload"]["value"] == idea["value"]
-        roles = {each["prefect.resource.role"] for each in event["related"]}
-        assert {"iteration", "flow-run", "tag"} <= roles
+    cli("run", "-n", "40", "--plateau", "2", cwd=folder)
+    events = told(resource, lambda found: any(one["event"] == "lab.plateau" for one in found))
+    (plateau,) = (event for event in events if event["event"] == "lab.plateau")
+    assert plateau["payload"]["since_keep"] >= 2

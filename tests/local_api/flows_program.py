@@ -47,7 +47,7 @@ async def campaign(plan: str) -> None:
 
 async def main(plan: str) -> None:
     if plan == "close":
-        print(await close_dead_runs("lab:mini"), await close_dead_runs("lab:mini"), flush=True)
+        print(len(await close_dead_runs("lab:mini")), len(await close_dead_runs("lab:mini")), flush=True)
         return
     with tags("lab:mini", owner_tag()):
         await campaign(plan)
