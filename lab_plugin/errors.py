@@ -20,7 +20,8 @@ LabError                     a message and the remedy; shown without a traceback
 │       └── ServiceEnded     a service of the host did not outlive the program that used it
 ├── TrackingError            the MLflow store is unusable
 ├── PoolError                a work pool is missing, paused, or of another kind
-└── ApiError                 the Prefect API is unusable
+├── ApiError                 the Prefect API is unusable
+└── UpError                  `lab up` cannot run a server or worker
 
 What a candidate or a scorer does wrong is data (`Execution`, `Scorecard`, `Verdict`), never an exception.
 """
@@ -133,3 +134,7 @@ class PoolError(LabError):
 
 class ApiError(LabError):
     """The Prefect API cannot be reached or started."""
+
+
+class UpError(LabError):
+    """`lab up` cannot run one of its servers or workers."""

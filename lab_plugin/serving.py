@@ -44,8 +44,7 @@ def serving(home: Home, meanwhile: Callable[[], object] = lambda: None) -> Itera
     """
     chosen = active_profile_api()
     if chosen is not None:
-        if not healthy(chosen.rstrip("/")):
-            raise _unreachable(chosen)
+        require_healthy(chosen)
         meanwhile()
         yield Serving(chosen, None)
         return
@@ -85,9 +84,19 @@ def ui_command(home: Home) -> str:
     return shlex.join([sys.executable, "-m", "lab_plugin.local_api", "--home", str(home.prefect)])
 
 
-def _unreachable(url: str) -> ApiError:
+def require_healthy(url: str) -> None:
+    """See that the API of the user's environment or active profile answers.
+
+    Args:
+        url: Ends in `/api`.
+
+    Raises:
+        ApiError: It does not.
+    """
+    if healthy(url.rstrip("/")):
+        return
     source = "PREFECT_API_URL" if os.environ.get("PREFECT_API_URL") else "the active Prefect profile"
-    return ApiError(
+    raise ApiError(
         f"The Prefect API {urlsplit(url).netloc}, named by {source}, does not answer.",
         "Start it, or unset it: `lab run` then starts an API of its own.",
     )

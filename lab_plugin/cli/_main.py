@@ -20,6 +20,7 @@ from lab_plugin.cli._ideas import diff, show
 from lab_plugin.cli._queue import add, cancel, pause, prioritize, queue, resume
 from lab_plugin.cli._setup import check, init, lock
 from lab_plugin.cli._simulate import simulate
+from lab_plugin.cli._up import up
 from lab_plugin.cli._upkeep import clean, merge, sync
 from lab_plugin.cli._verify import verify
 from lab_plugin.cli._watchdog import watchdog
@@ -53,6 +54,7 @@ for command in (
     diff,
     digest,
     diagnose,
+    up,
     simulate,
     verify,
     attest,

@@ -1,9 +1,17 @@
 """The lab's embedded Prefect API: started once, shared by a user's campaigns, gone when nobody uses it."""
 
 from lab_plugin.local_api._client import GRACE_VARIABLE, LocalApi, healthy
+from lab_plugin.local_api._credential import load_credential, make_credential, remove_credential
 from lab_plugin.local_api._profile import active_profile_api
 from lab_plugin.local_api._record import process_start
-from lab_plugin.local_api._settings import DEFAULT_PORT, apply, client_settings, loaded, ui_url
+from lab_plugin.local_api._settings import (
+    DEFAULT_PORT,
+    apply,
+    client_settings,
+    loaded,
+    ui_url,
+    without_prefect,
+)
 
 __all__ = [
     "DEFAULT_PORT",
@@ -13,7 +21,11 @@ __all__ = [
     "apply",
     "client_settings",
     "healthy",
+    "load_credential",
     "loaded",
+    "make_credential",
     "process_start",
+    "remove_credential",
     "ui_url",
+    "without_prefect",
 ]

@@ -95,6 +95,10 @@ class LocalApi:
         url = _settings.api_url(record.port)
         return url if healthy(url) else None
 
+    def is_used(self) -> bool:
+        """Whether a client, or a server in the foreground, holds the folder now."""
+        return _locks.is_held(self.home / _locks.CLIENTS)
+
     def wait(self, timeout: float = 120.0) -> str:
         """Wait until the API answers.
 

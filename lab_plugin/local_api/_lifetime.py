@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import socket
-from collections.abc import Generator
+from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -32,7 +32,13 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def serve(config: uvicorn.Config, listener: socket.socket, home: Path, grace: float | None) -> None:
+async def serve(
+    config: uvicorn.Config,
+    listener: socket.socket,
+    home: Path,
+    grace: float | None,
+    serve_deployments: Callable[[], Awaitable[None]],
+) -> None:
     """Serve until a signal, or until no client has held the folder for the grace time.
 
     Args:
@@ -40,13 +46,24 @@ async def serve(config: uvicorn.Config, listener: socket.socket, home: Path, gra
         listener: The bound socket.
         home: The API's folder.
         grace: Seconds, counted from the server's start; None for no end.
+        serve_deployments: Called once when somebody wants deployments served, of a server that has a grace
+            time; one without serves them from its start.
     """
     server = _Server(config)
     async with asyncio.TaskGroup() as group:
-        watch = None if grace is None else group.create_task(_leave_when_unused(server, home, grace))
+        watches = []
+        if grace is not None:
+            watches.append(group.create_task(_leave_when_unused(server, home, grace)))
+            watches.append(group.create_task(_when_wanted(server, home, serve_deployments)))
         await server.serve(sockets=[listener])
-        if watch:
+        for watch in watches:
             watch.cancel()
+
+
+async def _when_wanted(server: _Server, home: Path, work: Callable[[], Awaitable[None]]) -> None:
+    while not server.started or not _locks.is_held(home / _locks.DEPLOYMENTS):
+        await asyncio.sleep(_WATCH_SECONDS)
+    await work()
 
 
 async def _leave_when_unused(server: _Server, home: Path, grace: float) -> None:
@@ -54,18 +71,10 @@ async def _leave_when_unused(server: _Server, home: Path, grace: float) -> None:
     last_used = loop.time()
     while not server.should_exit:
         await asyncio.sleep(min(_WATCH_SECONDS, max(grace / 4, 0.05)))
-        if not server.started or not _unused(home):
+        if not server.started or _locks.is_held(home / _locks.CLIENTS):
             last_used = loop.time()
         elif loop.time() - last_used >= grace:
             server.should_exit = _leave(home)
-
-
-def _unused(home: Path) -> bool:
-    handle = _locks.acquire(home / _locks.CLIENTS, wait=False)
-    if handle is None:
-        return False
-    os.close(handle)
-    return True
 
 
 def _leave(home: Path) -> bool:
@@ -74,7 +83,7 @@ def _leave(home: Path) -> bool:
     if start is None:
         return False
     try:
-        if not _unused(home):
+        if _locks.is_held(home / _locks.CLIENTS):
             return False
         _record.remove(home, os.getpid())
         return True

@@ -1,4 +1,4 @@
-"""The three file locks of an API folder; the kernel lets go of them even after `kill -9`."""
+"""The four file locks of an API folder; the kernel lets go of them even after `kill -9`."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ SERVER = "server.lock"
 """Held by the server as long as it lives, so that there is one for each database."""
 CLIENTS = "clients.lock"
 """Held, shared, by each client as long as it needs the server."""
+DEPLOYMENTS = "deployments.lock"
+"""Held, shared, by who wants deployments served: schedules, late runs and workers watched."""
 
 
 def acquire(path: Path, *, shared: bool = False, wait: bool = True) -> int | None:
@@ -37,6 +39,15 @@ def acquire(path: Path, *, shared: bool = False, wait: bool = True) -> int | Non
         os.close(handle)
         raise
     return handle
+
+
+def is_held(path: Path) -> bool:
+    """Whether anybody holds a lock now."""
+    handle = acquire(path, wait=False)
+    if handle is None:
+        return True
+    os.close(handle)
+    return False
 
 
 @contextmanager

@@ -6,11 +6,13 @@ import argparse
 import errno
 import os
 import socket
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
 from lab_plugin.imports import large_imports
 from lab_plugin.local_api import _locks, _record, _settings
+from lab_plugin.local_api._credential import load_credential
 
 _BACKLOG = 2048
 
@@ -27,12 +29,18 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     home: Path = options.home.expanduser().resolve()
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    wanted = options.port
     handle = _locks.acquire(home / _locks.SERVER, wait=options.grace is not None)
-    if handle is None and not _outlast(home):
-        return 0
-    listener = _listen(options.port)
+    if handle is None:
+        # Who used the server that was there goes on with this one.
+        wanted = _record.last_port(home) or wanted
+        if not _outlast(home):
+            return 0
+    listener = _listen(wanted)
     port = listener.getsockname()[1]
     if options.grace is None:
+        # Somebody looks at it, until the process ends.
+        _locks.acquire(home / _locks.CLIENTS, shared=True)
         print(f"Prefect UI  {_settings.ui_url(port)}\nPrefect API {_settings.api_url(port)}", flush=True)
     pid = os.getpid()
     started = _record.process_start(pid)
@@ -53,7 +61,10 @@ def _outlast(home: Path) -> bool:
     where = f" at {_settings.ui_url(record.port)}" if record and record.port else ""
     print(f"Prefect UI  served already{where}; it stays while this command runs", flush=True)
     try:
-        with _locks.held(home / _locks.CLIENTS, shared=True):
+        with (
+            _locks.held(home / _locks.CLIENTS, shared=True),
+            _locks.held(home / _locks.DEPLOYMENTS, shared=True),
+        ):
             _locks.acquire(home / _locks.SERVER)
     except KeyboardInterrupt:
         return False
@@ -102,7 +113,7 @@ def _bound(port: int) -> socket.socket:
 def _serve(home: Path, listener: socket.socket, grace: float | None) -> None:
     port = listener.getsockname()[1]
     extra = {} if grace is None else _settings.WITHOUT_DEPLOYMENTS
-    _settings.apply(_settings.server_settings(home, port) | extra)
+    _settings.apply(_settings.server_settings(home, port, load_credential(home)) | extra)
     # Prefect reads `.env`, `prefect.toml` and `pyproject.toml` of the working directory.
     os.chdir(home)
 
@@ -112,8 +123,9 @@ def _serve(home: Path, listener: socket.socket, grace: float | None) -> None:
         from prefect.server.api.server import create_app
         from prefect.server.database.dependencies import set_database_config, set_query_components
 
+        from lab_plugin.guards import OwnPagesOnly, SameUserProtocol
         from lab_plugin.local_api._database import ManyRowsQueries, QueuedSqliteConfiguration
-        from lab_plugin.local_api._guard import OwnPagesOnly, SameUserProtocol
+        from lab_plugin.local_api._deployments import serve_deployments
         from lab_plugin.local_api._lifetime import serve
 
         url = os.environ["PREFECT_API_DATABASE_CONNECTION_URL"]
@@ -132,4 +144,4 @@ def _serve(home: Path, listener: socket.socket, grace: float | None) -> None:
         log_config=None,
         lifespan="on",
     )
-    uvloop.run(serve(config, listener, home, grace))
+    uvloop.run(serve(config, listener, home, grace, partial(serve_deployments, app)))

@@ -7,6 +7,8 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from lab_plugin.local_api._credential import load_credential
+
 HOST = "127.0.0.1"
 DEFAULT_PORT = 4200
 
@@ -21,12 +23,13 @@ def ui_url(port: int) -> str:
     return f"http://{HOST}:{port}"
 
 
-def server_settings(home: Path, port: int) -> dict[str, str]:
+def server_settings(home: Path, port: int, credential: str | None) -> dict[str, str]:
     """The environment of the server process, apart from what it inherits.
 
     Args:
         home: The API's folder.
         port: The port that it listens on.
+        credential: `user:password` that it asks for; None for none.
     """
     return {
         "PREFECT_HOME": str(home),
@@ -48,7 +51,12 @@ def server_settings(home: Path, port: int) -> dict[str, str]:
         "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_BATCH_SIZE": "500",
         "PREFECT_SERVER_SERVICES_TRIGGERS_READ_BATCH_SIZE": "100",
         "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
+        **({"PREFECT_SERVER_API_AUTH_STRING": credential, **_WITH_CSRF} if credential else {}),
     }
+
+
+# A browser sends a password along with whatever a page has it send.
+_WITH_CSRF = {"PREFECT_SERVER_API_CSRF_PROTECTION_ENABLED": "true"}
 
 
 # They serve deployments and workers, which a campaign without a server of its own has none of.
@@ -67,7 +75,11 @@ def client_settings(url: str, home: Path) -> dict[str, str]:
     Args:
         url: What `LocalApi.wait` returned.
         home: The API's folder; results are stored below it, where no sandbox reaches.
+
+    Raises:
+        ApiError: The folder's credential cannot be read.
     """
+    credential = load_credential(home)
     return {
         "PREFECT_API_URL": url,
         "PREFECT_HOME": str(home),
@@ -75,11 +87,12 @@ def client_settings(url: str, home: Path) -> dict[str, str]:
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
         "PREFECT_LOGGING_TO_API_BATCH_INTERVAL": "2",
-        "PREFECT_CLIENT_CSRF_SUPPORT_ENABLED": "false",
+        "PREFECT_CLIENT_CSRF_SUPPORT_ENABLED": "true" if credential else "false",
         "PREFECT_CLIENT_SERVER_VERSION_CHECK_ENABLED": "false",
         # Compressing for the loopback costs both sides more than it saves.
         "PREFECT_CLIENT_CUSTOM_HEADERS": json.dumps({"Accept-Encoding": "identity"}),
         "PREFECT_TELEMETRY_ENABLE_RESOURCE_METRICS": "false",
+        **({"PREFECT_API_AUTH_STRING": credential} if credential else {}),
     }
 
 

@@ -11,9 +11,29 @@ killed too.
 
 **Whose port.** A service is used only while every socket that listens on its port belongs to its own
 processes.
+
+`lab up` keeps its servers and workers by the same guardians: `take` a lock, then `Guarded.start` a `Task`.
 """
 
+from lab_plugin.services._guarded import Guarded, Task
 from lab_plugin.services._host_service import Place
+from lab_plugin.services._log import tail
+from lab_plugin.services._ports import holder, listeners
+from lab_plugin.services._record import MARK, InUse, record_path, take
 from lab_plugin.services._services import VARIABLE, Services, Serving
 
-__all__ = ["VARIABLE", "Place", "Services", "Serving"]
+__all__ = [
+    "Guarded",
+    "InUse",
+    "MARK",
+    "Place",
+    "Services",
+    "Serving",
+    "Task",
+    "VARIABLE",
+    "holder",
+    "listeners",
+    "record_path",
+    "tail",
+    "take",
+]

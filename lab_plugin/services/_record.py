@@ -23,6 +23,10 @@ _ENDING_SECONDS = 90.0
 _PACE = 0.05
 
 
+class InUse(SandboxUnavailable):
+    """Another process that lives runs the service."""
+
+
 @dataclass(frozen=True)
 class Record:
     """What a service was started as.
@@ -61,7 +65,8 @@ async def take(folder: Path, name: str) -> tuple[int, Record]:
         The lock's descriptor, held until it and all its copies are closed; and the record.
 
     Raises:
-        SandboxUnavailable: Another process of the lab runs it, or what is left cannot be ended.
+        InUse: Another process of the lab runs it.
+        SandboxUnavailable: What is left of an earlier run cannot be ended.
     """
     descriptor = os.open(
         folder / f"{name}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600
@@ -93,7 +98,7 @@ async def _lock(descriptor: int, folder: Path, name: str) -> None:
         except BlockingIOError:
             record = _load(record_path(folder, name))
             if record is not None and record.lab_is_alive:
-                raise SandboxUnavailable(
+                raise InUse(
                     f"The service {name} is in use by {shown(record.lab)}, which runs this lab too.",
                     "Wait until that has ended, or end it.",
                 ) from None

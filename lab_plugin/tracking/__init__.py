@@ -5,6 +5,7 @@ trouble with MLflow never fails or delays an iteration.
 """
 
 from lab_plugin.tracking._contract import Artifacts, Entry, LedgerReader, Links, Progress, SyncReport, Written
+from lab_plugin.tracking._environment import SETTINGS
 from lab_plugin.tracking._lookup import leaderboard_url, mirrored_up_to
 from lab_plugin.tracking._mirror import Mirror
 from lab_plugin.tracking._store import Store
@@ -16,6 +17,7 @@ __all__ = [
     "Links",
     "Mirror",
     "Progress",
+    "SETTINGS",
     "Store",
     "SyncReport",
     "Written",
