@@ -27,7 +27,7 @@ from lab_plugin.flows.emission import Emission
 from lab_plugin.flows.reconciliation import close_dead_runs
 from lab_plugin.flows.runs import IterationRuns
 from lab_plugin.flows.tasks import confirm
-from lab_plugin.lab import Lab
+from lab_plugin.opening import open_in_flow
 
 _log = logging.getLogger("prefect.lab")
 
@@ -51,8 +51,8 @@ async def campaign(
     """
     own_run = str(flow_run.get_id())
     async with AsyncExitStack() as stack:
-        opened = Lab.open(Path(lab))
-        notify = await stack.enter_async_context(background_mirror(opened.config.folder))
+        opened = await open_in_flow(Path(lab))
+        notify = await stack.enter_async_context(background_mirror(opened.config.folder, opened.blocks))
         stack.enter_context(subscribed(lambda event: notify()))
         emission = await stack.enter_async_context(Emission(opened, own_run))
         stack.enter_context(subscribed(emission))

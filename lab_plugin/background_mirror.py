@@ -16,6 +16,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import IO
 
+from lab_plugin.block_settings import BlockSettings
 from lab_plugin.lab import Lab
 from lab_plugin.mirroring import make_mirror
 
@@ -26,16 +27,19 @@ _log = logging.getLogger(_SOURCE)
 
 
 @asynccontextmanager
-async def background_mirror(folder: Path) -> AsyncIterator[Callable[[], None]]:
+async def background_mirror(
+    folder: Path, blocks: BlockSettings | None = None
+) -> AsyncIterator[Callable[[], None]]:
     """Mirror a lab's ledger in the background; leaving waits until MLflow has caught up, for a while.
 
     Args:
         folder: The lab's.
+        blocks: What its Prefect blocks say; None for what they said when they were last looked up.
 
     Yields:
         A function that tells the mirror that the ledger has grown; it costs microseconds and never raises.
     """
-    process = _start(folder)
+    process = _start(folder, blocks or BlockSettings())
     listener = threading.Thread(target=_relay, args=(process.stdout,), name="lab-mirror", daemon=True)
     listener.start()
     try:
@@ -44,8 +48,8 @@ async def background_mirror(folder: Path) -> AsyncIterator[Callable[[], None]]:
         await asyncio.to_thread(_end, process, listener)
 
 
-def _start(folder: Path) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
+def _start(folder: Path, blocks: BlockSettings) -> subprocess.Popen[bytes]:
+    process = subprocess.Popen(
         [sys.executable, "-m", __name__, str(folder)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -54,6 +58,11 @@ def _start(folder: Path) -> subprocess.Popen[bytes]:
         # Ctrl-C is the campaign's; the mirror ends when its input does, in whatever way the campaign went.
         start_new_session=True,
     )
+    assert process.stdin is not None
+    # Through the pipe, since others can read a command line, and programs inherit an environment.
+    with contextlib.suppress(OSError):
+        process.stdin.write(blocks.to_json().encode() + b"\n")
+    return process
 
 
 def _tell(process: subprocess.Popen[bytes]) -> None:
@@ -93,7 +102,8 @@ class _ToParent(logging.Handler):
 
 
 def main(folder: Path) -> None:
-    """Mirror a lab: each line of standard input says that the ledger grew, its end that no more comes.
+    """Mirror a lab: the first line of standard input is what its Prefect blocks say, each further one says
+    that the ledger grew, and its end that no more comes.
 
     Args:
         folder: The lab's.
@@ -103,7 +113,8 @@ def main(folder: Path) -> None:
     logger = logging.getLogger(_SOURCE)
     logger.addHandler(_ToParent())
     logger.setLevel(logging.INFO)
-    lab = Lab.open(folder)
+    blocks = BlockSettings.from_json(sys.stdin.buffer.readline().decode())
+    lab = Lab.open(folder, blocks if blocks.settings else None)
     mirror = make_mirror(lab)
     mirror.start()
     for _ in sys.stdin.buffer:

@@ -15,6 +15,7 @@ from lab_plugin.errors import LabError, LockError, SandboxError
 from lab_plugin.holdout import find_overlaps
 from lab_plugin.lab import Lab
 from lab_plugin.locking import probe_baseline, probe_holdout
+from lab_plugin.opening import open_current
 from lab_plugin.promotion import Decided
 from lab_plugin.sandbox import Sandbox, attempt_breaches, warning
 from lab_plugin.slots import capacity_of, require_room
@@ -43,7 +44,7 @@ async def run_checks(path: Path | None) -> list[Finding]:
     """Probe everything that a campaign needs; a probe whose ground is missing is left out."""
     findings = [_versions()]
     try:
-        lab = Lab.open(path)
+        lab = open_current(path)
     except LabError as error:
         return [*findings, Finding("lab.toml and git", False, error.message, error.remedy)]
     try:

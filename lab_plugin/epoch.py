@@ -1,11 +1,13 @@
 """All that an epoch needs to score again, kept in git with its lock record.
 
-The record's tree holds `lab.toml` and `lab.lock` as they were, and the scorer's files under `snapshot/`, so
-that an idea can be scored again from the repository alone, also after the lab was locked anew.
+The record's tree holds `lab.toml` and `lab.lock` as they were, what Prefect blocks said of its sandboxes,
+and the scorer's files under `snapshot/`, so that an idea can be scored again from the repository alone, also
+after the lab was locked anew.
 """
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -23,6 +25,7 @@ from lab_plugin.scorer import FILE_NAME, VERSION, Lock, Terms
 _SNAPSHOT = "snapshot"
 _HOLDOUT = "holdout"
 _CONFIG = "lab.toml"
+_BLOCKS = "blocks.json"
 
 
 @dataclass(frozen=True)
@@ -78,7 +81,8 @@ def store_epoch(
         LockError: `lab.toml` changed since it was read.
     """
     source = lab.config.source.read_bytes()
-    if configuration.parse(source.decode(), str(lab.config.source)).scoring_rules() != terms.rules:
+    blocks = lab.config.blocks
+    if configuration.parse(source.decode(), str(lab.config.source), blocks).scoring_rules() != terms.rules:
         raise LockError(f"{lab.config.source} changed while it was locked.", "Run `lab lock` again.")
     trees = {_SNAPSHOT: snapshot, **({_HOLDOUT: holdout} if holdout else {})}
     files = {
@@ -90,6 +94,9 @@ def store_epoch(
         files[str(PurePosixPath(FOLDER, path))] = Blob(oid=entry.oid)
     files[_CONFIG] = Blob(data=source)
     files[FILE_NAME] = Blob(data=lock_of(record, terms).to_bytes())
+    # Where a lab is mirrored makes no score, and is nobody's business who reads its ledger.
+    if kept := {name: blocks[name] for name in lab.config.block_names("sandbox")}:
+        files[_BLOCKS] = Blob(data=(json.dumps(kept, indent=2, sort_keys=True) + "\n").encode())
     return lab.repository.write_tree(files)
 
 
@@ -132,6 +139,25 @@ def load_epoch(lab: Lab, record: LockRecord) -> Epoch:
         LedgerError: It is damaged.
         ConfigError: Its `lab.toml` is of a version that this program does not read.
     """
-    text = lab.repository.read_file(record.tree, _CONFIG).decode()
-    config = configuration.parse(text, str(lab.config.source))
-    return Epoch(config, load_lock(lab, record), snapshot_of(lab, record), holdout_of(lab, record))
+    return Epoch(
+        config_of(lab, record), load_lock(lab, record), snapshot_of(lab, record), holdout_of(lab, record)
+    )
+
+
+def config_of(lab: Lab, record: LockRecord) -> Config:
+    """Read an epoch's `lab.toml` back from git, with what its blocks said then.
+
+    Raises:
+        RepositoryError: It is not there.
+        LedgerError: It is damaged.
+        ConfigError: It is of a version that this program does not read.
+    """
+    read = lab.repository.read_file
+    try:
+        text = read(record.tree, _CONFIG).decode()
+        kept = json.loads(read(record.tree, _BLOCKS)) if _BLOCKS in lab.repository.folder(record.tree) else {}
+        if not all(isinstance(settings, dict) for settings in kept.values()):
+            raise ValueError(f"{_BLOCKS} does not hold settings of blocks")
+    except (ValueError, AttributeError, RecursionError) as error:
+        raise LedgerError(f"The {_CONFIG} of epoch {record.epoch} cannot be read: {error}.") from error
+    return configuration.parse(text, str(lab.config.source), kept)

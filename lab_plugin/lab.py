@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lab_plugin import config as configuration
+from lab_plugin.block_settings import BlockSettings, remembered
 from lab_plugin.config import LOCK_FILE, Config, is_scorer_file
 from lab_plugin.errors import ConfigError, LockError, RepositoryError
 from lab_plugin.home import Home, identity
@@ -41,6 +42,7 @@ class Lab:
     Args:
         image: Digest of the image to run programs in, instead of the one that `[sandbox]` means today.
         images: The same of tiers that have an image of their own, by name.
+        blocks: What its Prefect blocks said, where they were looked up.
 
     Attributes:
         config: The lab's `lab.toml`.
@@ -50,6 +52,7 @@ class Lab:
         identity: Eight hex digits, stable for this lab in this repository.
         directory: The lab's folder relative to the repository's root, "." for the root.
         redactor: Takes secrets out of what is shown or kept.
+        blocks: What its Prefect blocks said, where they were looked up for this.
     """
 
     def __init__(
@@ -60,6 +63,7 @@ class Lab:
         *,
         image: str | None = None,
         images: Mapping[str, str] | None = None,
+        blocks: BlockSettings | None = None,
     ) -> None:
         self.config = config
         # Of a lab at another tier, the one that decides.
@@ -75,7 +79,9 @@ class Lab:
         for tier in config.screening:
             credentials += tier.config.candidate.credentials
         injected = (credential.env for credential in credentials)
-        self.redactor = Redactor(os.environ, (*config.lab.secrets, *injected))
+        self.blocks = blocks or BlockSettings()
+        told = (value for secrets in self.blocks.secrets.values() for value in secrets.values())
+        self.redactor = Redactor(os.environ, (*config.lab.secrets, *injected), told)
         self._hasher = FileHasher(self.folder / "digests")
         self._snapshots: list[Snapshot] = []
         self._image = image
@@ -84,11 +90,13 @@ class Lab:
         self._at: dict[str, Lab] = {}
 
     @classmethod
-    def open(cls, start: Path | None = None) -> Lab:
+    def open(cls, start: Path | None = None, blocks: BlockSettings | None = None) -> Lab:
         """Open the lab at or above a folder.
 
         Args:
             start: A folder, or a `lab.toml`; None for the current folder.
+            blocks: What the Prefect blocks that it names say now; None for what they said when they were last
+                looked up on this machine. `lab_plugin.opening` looks them up.
 
         Raises:
             ConfigError: There is no `lab.toml`, or it has faults.
@@ -96,8 +104,28 @@ class Lab:
         """
         start = start or Path.cwd()
         source = start if start.is_file() else configuration.find(start)
-        config = configuration.load(source)
-        return cls(config, Repository.open(config.folder), Home.from_environment())
+        config = configuration.load(source, blocks.settings if blocks else None)
+        lab = cls(config, Repository.open(config.folder), Home.from_environment(), blocks=blocks)
+        if blocks is None and config.unresolved() and (known := remembered(lab.folder)):
+            known_blocks = BlockSettings(known)
+            return cls(configuration.load(source, known), lab.repository, lab.home, blocks=known_blocks)
+        return lab
+
+    def require_settings(self, table: str) -> None:
+        """See that the settings of a table are known, and not in a block that was never looked up here.
+
+        Args:
+            table: `sandbox`, `tracking` or `lock`.
+
+        Raises:
+            ConfigError: They are not.
+        """
+        if names := self._main.config.unresolved(table):
+            raise ConfigError(
+                f"[{table}] of {self.config.source} names the block {names[0]}, whose settings are not known "
+                "on this machine yet.",
+                "Run `lab check`: it looks them up in the Prefect API.",
+            )
 
     def at(self, tier: str) -> Lab:
         """The same lab as it is at one of its tiers: with its configuration, and all else in common.
@@ -246,11 +274,13 @@ class Lab:
         """The digest of the image that programs run in; None where the sandbox has none.
 
         Raises:
+            ConfigError: The sandbox is in a block that was never looked up here.
             SandboxUnavailable: There is no engine that has it.
             SandboxError: It cannot be used.
         """
         if self._image is not None:
             return self._image
+        self.require_settings("sandbox")
         settings = self.config.sandbox
         return image_of(
             settings.kind, image=settings.image, dockerfile=self._dockerfile, gpus=self.config.candidate.gpus
@@ -373,6 +403,7 @@ class Lab:
         if record is None:
             raise LockError(f"The lab {self.name} is not locked yet.", "Run `lab lock`.")
         self.require_own(record)
+        self.require_expected(record)
         lock = read_lock(self.config.folder / FILE_NAME)
         if lock.digest != record.digest:
             raise LockError(
@@ -400,6 +431,26 @@ class Lab:
                 "Give this lab another [lab] name. If it was moved, commit that, and run "
                 "`lab lock --baseline HEAD --reason 'moved'`.",
             )
+
+    def require_expected(self, record: LockRecord) -> None:
+        """See that a lock is the one that `[lock]` asks for.
+
+        Raises:
+            LockError: It is another one.
+            ConfigError: `[lock]` is in a block that was never looked up here.
+        """
+        self.require_settings("lock")
+        expected = self.config.lock
+        if expected.digest in (None, record.digest) and expected.epoch in (None, record.epoch):
+            return
+        names = self._main.config.block_names("lock")
+        where = f"the block {names[0]}" if names else "[lock]"
+        epoch = f"epoch {expected.epoch}, " if expected.epoch is not None else ""
+        raise LockError(
+            f"The lab must have the lock {expected.digest} ({epoch}by {where} of {self.config.source}), "
+            f"and has {record.digest} (epoch {record.epoch}).",
+            f"Undo what changed the scorer, fetch the ledger with that lock, or put this one into {where}.",
+        )
 
     def runner_of(
         self, sandbox: Sandbox, tree: str, files: Mapping[str, str], config: Config | None = None

@@ -11,9 +11,19 @@ from lab_plugin.tracking import Mirror, Store
 
 
 def open_store(lab: Lab) -> Store:
-    """The MLflow store: `MLFLOW_TRACKING_URI` when it is set, else the embedded one."""
-    uri = os.environ.get("MLFLOW_TRACKING_URI")
-    return Store(uri) if uri else Store.embedded(lab.home.mlflow)
+    """The MLflow store: `MLFLOW_TRACKING_URI` if set, else that of `[tracking]`, else the embedded one.
+
+    Raises:
+        ConfigError: `[tracking]` is in a block that was never looked up here.
+    """
+    if uri := os.environ.get("MLFLOW_TRACKING_URI"):
+        return Store(uri)
+    lab.require_settings("tracking")
+    table = lab.config.tracking
+    if table.uri is None:
+        return Store.embedded(lab.home.mlflow)
+    password = lab.blocks.secret(lab.config.block_names("tracking"), "password")
+    return Store(table.uri, table.artifacts or "", table.username or "", password)
 
 
 def make_mirror(lab: Lab) -> Mirror:

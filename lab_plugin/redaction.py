@@ -49,15 +49,19 @@ class Redactor:
     Args:
         environment: The lab's own environment.
         names: Further variables whose values are secret, of any length above 0.
+        told: Further secrets themselves, of any length above 0.
     """
 
-    def __init__(self, environment: Mapping[str, str], names: Iterable[str] = ()) -> None:
+    def __init__(
+        self, environment: Mapping[str, str], names: Iterable[str] = (), told: Iterable[str] = ()
+    ) -> None:
         given = set(names)
         values = {
             value
             for name, value in environment.items()
             if (name in given and value) or (len(value) >= _SHORTEST and _TELLING.search(name))
         }
+        values.update(filter(None, told))
         written = {form for value in values for form in _spellings(value)}
         # The longest first: a secret may begin with another one.
         self._written = sorted(written, key=len, reverse=True)

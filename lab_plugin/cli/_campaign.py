@@ -31,7 +31,7 @@ def run(
 
     given = {"iterations": iterations, "hours": hours, "target": target, "plateau": plateau}
     budget = {name: float(value) for name, value in given.items() if value is not None}
-    with opened(lab) as this:
+    with opened(lab, current=True) as this:
         ending = run_campaign(this, budget, fresh=fresh, jobs=jobs, quiet=as_json)
         if as_json:
             print_json({**results_document(this), "ended": ending.reason, "closed": ending.closed})

@@ -31,7 +31,7 @@ def rerun(
     from lab_plugin.rerunning import plan_reruns
     from lab_plugin.summary import results_document
 
-    with opened(lab) as this:
+    with opened(lab, current=True) as this:
         before = this.ledger.state().next_number
         ending = run_campaign(
             this, {}, fresh=False, jobs=jobs, quiet=as_json, rerun=plan_reruns(this, ideas, repeats)
@@ -57,7 +57,7 @@ def confirm(
     """Have the champion meet the baseline on seeds that nothing has seen yet."""
     from lab_plugin.confirmation import confirmation_sentence
 
-    with opened(lab) as this:
+    with opened(lab, current=True) as this:
         scorer = this.config.scorer
         record = asyncio.run(_confirm(this, repeats or this.config.decision.confirm or 1))
     sentence = confirmation_sentence(record, scorer.metric, scorer.goal)

@@ -24,11 +24,17 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @contextmanager
-def opened(path: Path | None) -> Iterator[Lab]:
-    """The lab at a path, closed afterwards."""
-    from lab_plugin.lab import Lab
+def opened(path: Path | None, *, current: bool = False) -> Iterator[Lab]:
+    """The lab at a path, closed afterwards.
 
-    lab = Lab.open(path)
+    Args:
+        path: A folder, or a `lab.toml`; None for the current folder.
+        current: With what its Prefect blocks say now; without, as they were known last, and without any API.
+    """
+    from lab_plugin.lab import Lab
+    from lab_plugin.opening import open_current
+
+    lab = open_current(path) if current else Lab.open(path)
     try:
         yield lab
     finally:

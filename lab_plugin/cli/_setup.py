@@ -90,7 +90,7 @@ def lock(
     """Hash-lock the scorer and score the baseline (or the champion again) with it."""
     from lab_plugin.summary import noise_line
 
-    with opened(lab) as this:
+    with opened(lab, current=True) as this:
         kind, done = asyncio.run(_lock(this, reason, baseline))
         dirty = this.repository.is_dirty()
     record = done.record

@@ -19,7 +19,7 @@ def sync(
     """Bring MLflow up to the ledger."""
     from lab_plugin.mirroring import make_mirror
 
-    with opened(lab) as this:
+    with opened(lab, current=True) as this:
         mirror = make_mirror(this)
         report = mirror.sync(rebuild=rebuild)
         links = mirror.links()

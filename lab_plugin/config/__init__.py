@@ -1,9 +1,12 @@
 """`lab.toml`: found, read and checked as a whole, with every fault named by its line."""
 
+from lab_plugin.config._blocks import TYPES as BLOCK_TYPES
+from lab_plugin.config._blocks import Blocks
 from lab_plugin.config._candidate import Candidate
 from lab_plugin.config._check_files import check_committed
 from lab_plugin.config._checks import LAB_FILE, LOCK_FILE
 from lab_plugin.config._deciding import LINES, Decision, parse_amount
+from lab_plugin.config._expected_lock import ExpectedLock
 from lab_plugin.config._feedback import Feedback
 from lab_plugin.config._holdout import Holdout
 from lab_plugin.config._load import find, load
@@ -34,16 +37,19 @@ from lab_plugin.config._space import (
     SearchSpace,
 )
 from lab_plugin.config._tiers import read_rule
+from lab_plugin.config._tracking import Tracking
 from lab_plugin.config._units import parse_duration, parse_size
 
 __all__ = [
     "ANY",
+    "BLOCK_TYPES",
     "CURVES",
     "LAB_FILE",
     "LINES",
     "LOCK_FILE",
     "USAGE_METRICS",
     "USAGE_PREFIX",
+    "Blocks",
     "Budget",
     "BytesSchema",
     "Candidate",
@@ -52,6 +58,7 @@ __all__ = [
     "CsvSchema",
     "Decision",
     "Dimension",
+    "ExpectedLock",
     "Feedback",
     "FloatParameter",
     "Holdout",
@@ -72,6 +79,7 @@ __all__ = [
     "Service",
     "Strategy",
     "Tier",
+    "Tracking",
     "check_committed",
     "find",
     "is_scorer_file",

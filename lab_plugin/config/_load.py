@@ -6,6 +6,7 @@ import os
 import stat
 from pathlib import Path
 
+from lab_plugin.config._blocks import Blocks
 from lab_plugin.config._checks import LAB_FILE
 from lab_plugin.config._models import Config
 from lab_plugin.config._parse import error_of, parse
@@ -35,11 +36,12 @@ def find(start: Path) -> Path:
     )
 
 
-def load(path: Path) -> Config:
+def load(path: Path, blocks: Blocks | None = None) -> Config:
     """Read a `lab.toml`.
 
     Args:
         path: The file.
+        blocks: `TYPE/NAME` -> settings of the Prefect blocks that it names, as far as they are known.
 
     Raises:
         ConfigError: It cannot be read or has faults; all of them are listed by line.
@@ -52,7 +54,7 @@ def load(path: Path) -> Config:
         line = data.count(b"\n", 0, error.start) + 1
         fault = f"{path.name}:{line}: byte 0x{data[error.start]:02x} is not UTF-8"
         raise error_of(path, iter((fault,))) from None
-    return parse(text, str(path))
+    return parse(text, str(path), blocks)
 
 
 def _read(path: Path) -> bytes:

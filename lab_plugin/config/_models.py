@@ -8,8 +8,10 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, PrivateAttr
 
+from lab_plugin.config._blocks import Blocks, Placed
 from lab_plugin.config._candidate import Candidate
 from lab_plugin.config._deciding import Decision
+from lab_plugin.config._expected_lock import ExpectedLock
 from lab_plugin.config._feedback import Feedback
 from lab_plugin.config._fields import (
     Count,
@@ -29,6 +31,7 @@ from lab_plugin.config._scoring import Scorer
 from lab_plugin.config._services import Services
 from lab_plugin.config._space import SearchSpace, Table
 from lab_plugin.config._tiers import LAST
+from lab_plugin.config._tracking import Tracking
 from lab_plugin.promotion import Rule
 from lab_plugin.toml import Place, Positions
 
@@ -138,8 +141,11 @@ class Config(Table):
     resources: Resources = Resources()
     services: Services = Field(default_factory=dict)
     pools: Pools = Field(default_factory=dict)
+    tracking: Tracking = Tracking()
+    lock: ExpectedLock = ExpectedLock()
     source: Path
     _positions: Positions = PrivateAttr(default_factory=Positions)
+    _placed: Placed = PrivateAttr(default_factory=Placed)
     _tiers: tuple[Tier, ...] = PrivateAttr(default=())
 
     @property
@@ -167,6 +173,28 @@ class Config(Table):
         """Public data files and folders, of all tiers."""
         found = (tier.config.candidate.data for tier in self.tiers)
         return tuple(dict.fromkeys(path for path in found if path is not None))
+
+    @property
+    def blocks(self) -> Blocks:
+        """The Prefect blocks whose settings are in this, by `TYPE/NAME`."""
+        return self._placed.used
+
+    def block_names(self, table: str) -> tuple[str, ...]:
+        """The blocks that a table names, also that of a tier.
+
+        Args:
+            table: `sandbox`, `tracking` or `lock`.
+        """
+        return self._placed.names.get(table, ())
+
+    def unresolved(self, table: str = "") -> tuple[str, ...]:
+        """The blocks that are named and whose settings are not known, so that defaults stand for them.
+
+        Args:
+            table: Only those of this one; "" for all.
+        """
+        tables = (table,) if table else tuple(self._placed.names)
+        return tuple(name for each in tables for name in self._placed.unresolved(each))
 
     @property
     def folder(self) -> Path:

@@ -7,15 +7,17 @@ import datetime
 import math
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
+from lab_plugin.config._blocks import KEY, TYPES, Blocks, Placed, put_in
 from lab_plugin.config._candidate import Candidate
 from lab_plugin.config._check_contract import check_contract
 from lab_plugin.config._check_decision import check_decision
 from lab_plugin.config._checks import check_between, check_strategy
 from lab_plugin.config._deciding import Decision
+from lab_plugin.config._expected_lock import ExpectedLock
 from lab_plugin.config._faults import FaultTeller, label
 from lab_plugin.config._feedback import Feedback
 from lab_plugin.config._models import Budget, Config, Lab, SandboxTable, Tier
@@ -29,6 +31,7 @@ from lab_plugin.config._space import SearchSpace, Table
 from lab_plugin.config._tier_merging import merged, place_in
 from lab_plugin.config._tiers import TierTable, TierTables, check_tiers
 from lab_plugin.config._tiers_apart import check_apart
+from lab_plugin.config._tracking import Tracking
 from lab_plugin.errors import ConfigError
 from lab_plugin.toml import Document, Place, Positions, TomlFault, parse_toml
 
@@ -48,6 +51,8 @@ _TABLES: dict[str, type[Table]] = {
     "services": ServiceTables,
     "tiers": TierTables,
     "pools": PoolTables,
+    "tracking": Tracking,
+    "lock": ExpectedLock,
 }
 _REQUIRED = ("lab", "candidate", "scorer")
 _OPEN = {
@@ -61,41 +66,53 @@ _INT_LIMIT = 2**63
 _REMEDY = "Correct the lines that are named; `lab init` in an empty folder writes an example of every key."
 
 
-def parse(text: str, name: str = "lab.toml") -> Config:
+def parse(text: str, name: str = "lab.toml", blocks: Blocks | None = None) -> Config:
     """Read the text of a `lab.toml`.
 
     Args:
         text: The whole file.
         name: Its path; it becomes `Config.source`, and its last part begins every fault.
+        blocks: `TYPE/NAME` -> settings of the Prefect blocks that it names, as far as they are known.
 
     Raises:
         ConfigError: It has faults; all of them are listed by line.
     """
     source = Path(name)
     document, positions = _document(text, source)
+    placed = put_in(document, blocks or {})
+    origin = _Origin(source, placed.positions(positions), placed)
     raw = copy.deepcopy(document)
     raw.pop("tiers", None)
     faults, tables = _validated(document)
+    faults = {**faults, **placed.faults}
     tiers = tables.pop("tiers", None)
     if not faults and isinstance(tiers, TierTables):
-        return _tiered(source, raw, document["tiers"], tiers.tables, positions)
+        return _tiered(origin, raw, document["tiers"], tiers.tables)
     if not faults:
-        return _config(source, tables, positions)
-    raise _faulty(source, positions, faults)
+        return _config(origin, tables)
+    raise _faulty(origin, faults)
 
 
-def _config(source: Path, tables: Mapping[str, Table], positions: Positions) -> Config:
-    config = Config.model_validate({"source": source, **tables})
-    config._positions = positions
+class _Origin(NamedTuple):
+    """Where what is read comes from."""
+
+    source: Path
+    positions: Positions
+    placed: Placed
+
+
+def _config(origin: _Origin, tables: Mapping[str, Table]) -> Config:
+    config = Config.model_validate({"source": origin.source, **tables})
+    config._positions = origin.positions
+    config._placed = origin.placed
     return config
 
 
 def _tiered(
-    source: Path,
+    origin: _Origin,
     document: dict[str, object],
     written: dict[str, Any],
     tables: Mapping[str, TierTable],
-    positions: Positions,
 ) -> Config:
     """The configuration of the last tier, which holds those of all."""
     faults = dict(check_tiers(document, tables))
@@ -105,23 +122,28 @@ def _tiered(
         whole = merged(document, written[name], last=last)
         found, sound = _validated(whole)
         for place, message in found.items():
-            faults.setdefault(place_in(positions, name, place), f"tiers.{name}: {message}")
+            faults.setdefault(place_in(origin.positions, name, place), f"tiers.{name}: {message}")
         if not found:
-            config = _config(source, sound, positions)
+            config = _config(origin, sound)
             tiers.append(Tier(name, config, table.seeds, table.promote, table.pool or ""))
             config._tiers = (tiers[-1],)
     for place, message in check_apart({tier.name: tier.config for tier in tiers}):
         faults.setdefault(place, message)
     if faults or not tiers:
-        raise _faulty(source, positions, faults)
+        raise _faulty(origin, faults)
     whole_config = tiers[-1].config
     whole_config._tiers = tuple(tiers)
     return whole_config
 
 
-def _faulty(source: Path, positions: Positions, faults: Mapping[Place, str]) -> ConfigError:
-    lines = sorted((positions.line(place), message) for place, message in faults.items())
-    return error_of(source, (f"{source.name}:{line}: {message}" for line, message in lines))
+def _faulty(origin: _Origin, faults: Mapping[Place, str]) -> ConfigError:
+    lines = sorted((origin.positions.line(place), _told(origin, place, faults[place])) for place in faults)
+    return error_of(origin.source, (f"{origin.source.name}:{line}: {message}" for line, message in lines))
+
+
+def _told(origin: _Origin, place: Place, message: str) -> str:
+    name = origin.placed.origin(place)
+    return f"{message} (by the block {name})" if name else message
 
 
 def error_of(source: Path, faults: Iterator[str]) -> ConfigError:
@@ -145,7 +167,7 @@ def _validated(document: dict[str, object]) -> tuple[dict[Place, str], dict[str,
     keys = {
         name: [key for key in model.model_fields if key != _OPEN.get(name)] for name, model in _TABLES.items()
     }
-    teller = FaultTeller(keys)
+    teller = FaultTeller({name: [*known, KEY] if name in TYPES else known for name, known in keys.items()})
     faults = dict(_replace_strange_values(document))
     tables: dict[str, Table] = {}
     _add_strategy(document, faults)

@@ -20,10 +20,17 @@ _SOURCES = ("alembic", "mlflow", "sqlalchemy", "urllib3")
 _NOISY = ("alembic.runtime.migration", "urllib3.connectionpool", "mlflow.store.db.utils")
 
 
-def prepare() -> None:
-    """Set what the user has not set. To be called before `mlflow` is imported."""
+def prepare(username: str = "", password: str = "") -> None:
+    """Set what the user has not set. To be called before `mlflow` is imported.
+
+    Args:
+        username: Takes the place of the user's own; MLflow has no other way in for it than the environment.
+        password: The same.
+    """
     for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
+    given = {"MLFLOW_TRACKING_USERNAME": username, "MLFLOW_TRACKING_PASSWORD": password}
+    os.environ.update({name: value for name, value in given.items() if value})
 
 
 @contextmanager

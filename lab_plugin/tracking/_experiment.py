@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def connect(store: Store) -> MlflowClient:
     """A client for the store; imports MLflow, which takes 2 s the first time."""
-    prepare()
+    prepare(store.username, store.password)
     from mlflow import MlflowClient
 
     return MlflowClient(tracking_uri=store.uri, registry_uri=store.uri)

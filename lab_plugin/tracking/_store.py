@@ -12,7 +12,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from lab_plugin.errors import TrackingError
@@ -31,10 +31,14 @@ class Store:
     Attributes:
         uri: MLflow tracking URI.
         artifacts: Where the lab's experiments keep files; empty: as the store sees fit.
+        username: Whom the server knows; empty: as the environment says.
+        password: Of that user; empty: as the environment says.
     """
 
     uri: str
     artifacts: str = ""
+    username: str = ""
+    password: str = field(default="", repr=False)
 
     @classmethod
     def embedded(cls, folder: Path) -> Store:
@@ -163,7 +167,7 @@ def _explained(database: Path, why: str) -> TrackingError:
 
 def _check_server(uri: str) -> None:
     prepare()
-    remedy = f"Start the MLflow server at {uri}, or unset MLFLOW_TRACKING_URI."
+    remedy = f"Start the MLflow server at {uri}, or name another one: MLFLOW_TRACKING_URI, or [tracking]."
     try:
         with urllib.request.urlopen(f"{uri.rstrip('/')}/health", timeout=5):  # noqa: S310 (http and https only)
             return

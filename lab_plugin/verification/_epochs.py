@@ -8,9 +8,8 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from lab_plugin import config as configuration
 from lab_plugin.config import LAB_FILE
-from lab_plugin.epoch import holdout_of, snapshot_of
+from lab_plugin.epoch import config_of, holdout_of, snapshot_of
 from lab_plugin.errors import LabError
 from lab_plugin.lab import Lab
 from lab_plugin.ledger import LockRecord, Place, Problem, Proof
@@ -63,8 +62,7 @@ def _rule_faults(lab: Lab, record: LockRecord, terms: Terms) -> Iterator[_Fault]
         yield _Fault("its metric and goal are not those that were locked", repr(locked), record.metric)
     yield from _tier_faults(record, terms)
     try:
-        text = lab.repository.read_file(record.tree, LAB_FILE).decode()
-        rules = configuration.parse(text, str(lab.config.source)).scoring_rules()
+        rules = config_of(lab, record).scoring_rules()
     except (LabError, ValueError) as error:
         yield _Fault(f"its {LAB_FILE} cannot be read by this version: {str(error).splitlines()[0]}")
         return

@@ -1,0 +1,38 @@
+"""What all blocks of the lab have in common."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prefect.blocks.core import Block
+from pydantic import HttpUrl
+
+DOCUMENTATION = HttpUrl("https://docs.prefect.io/v3/concepts/blocks")
+"""Shown as a link; Prefect takes web addresses only, here and for logos."""
+
+
+class Described:
+    """Mixed into every block of the lab, before Prefect's own base."""
+
+    @classmethod
+    def __dispatch_key__(cls) -> str:
+        """What Prefect finds the class by: the same as its own, which makes two whole schemas for it."""
+        assert issubclass(cls, Block)
+        return cls.get_block_type_slug()
+
+
+class GivesSettings(Described):
+    """A block that a table of `lab.toml` can name: `block = "TYPE/NAME"`."""
+
+    def settings(self) -> dict[str, Any]:
+        """The keys that it gives, as plain JSON values; those that are left empty are not among them."""
+        raise NotImplementedError
+
+    def secrets(self) -> dict[str, str]:
+        """What of it is secret: never in a file, a log or a sandbox."""
+        return {}
+
+
+def filled(**values: Any) -> dict[str, Any]:
+    """The values that are given: neither None nor empty."""
+    return {name: value for name, value in values.items() if value not in (None, "", [])}

@@ -1,0 +1,99 @@
+"""Blocks that a `lab.toml` names, read from the active Prefect API."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import httpx
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.exceptions import ObjectNotFound, PrefectException
+from pydantic import ValidationError
+
+from lab_plugin.blocks._described import GivesSettings
+from lab_plugin.blocks._register import BLOCKS
+from lab_plugin.errors import ApiError, ConfigError
+
+if TYPE_CHECKING:
+    from lab_plugin.block_settings import BlockSettings
+
+
+def look_up(names: Iterable[str]) -> BlockSettings:
+    """Read blocks from the API that this process's Prefect points at.
+
+    Args:
+        names: `TYPE/NAME` each.
+
+    Raises:
+        ConfigError: One does not exist, is of a type that gives no settings, or is not sound; all are told.
+        ApiError: The API does not answer, or refuses.
+    """
+    from lab_plugin.block_settings import BlockSettings
+
+    found: dict[str, GivesSettings] = {}
+    faults: list[str] = []
+    with get_client(sync_client=True) as client:
+        try:
+            for name in names:
+                try:
+                    found[name] = _read(client, name)
+                except _Fault as fault:
+                    faults.append(str(fault))
+        except (httpx.HTTPError, PrefectException) as error:
+            raise ApiError(
+                f"The Prefect API {client.api_url} does not tell the blocks of lab.toml: "
+                f"{type(error).__name__}: {error}",
+                "See that it runs and that your profile may read it: `prefect block ls`. "
+                "`lab status` and `lab results` work without it.",
+            ) from error
+        if faults:
+            raise ConfigError(
+                f"The Prefect API {client.api_url} lacks blocks that lab.toml names, or they are not sound.",
+                "Create or mend them in the Prefect UI, under Blocks, or name others in lab.toml.",
+                tuple(faults),
+            )
+    return BlockSettings(
+        {name: block.settings() for name, block in found.items()},
+        {name: secrets for name, block in found.items() if (secrets := block.secrets())},
+    )
+
+
+class _Fault(Exception):
+    """One block cannot be used; the text says why."""
+
+
+def _read(client: SyncPrefectClient, name: str) -> GivesSettings:
+    slug, _, document = name.partition("/")
+    kinds = {block.get_block_type_slug(): block for block in BLOCKS if issubclass(block, GivesSettings)}
+    if slug not in kinds:
+        raise _Fault(f"{name}: there is no type {slug!r} that a lab can name; there are {', '.join(kinds)}")
+    try:
+        data = client.read_block_document_by_name(document, slug).data
+    except ObjectNotFound:
+        raise _Fault(f"{name}: there is no such block{_hint(client, slug, document)}") from None
+    return _valid(name, kinds[slug], data)
+
+
+def _hint(client: SyncPrefectClient, slug: str, document: str) -> str:
+    try:
+        found = client.read_block_documents_by_type(slug, include_secrets=False)
+    except ObjectNotFound:
+        return f"; the API does not know the type yet: `prefect block register -m {__package__}`"
+    names = sorted(block.name for block in found if block.name)
+    if near := difflib.get_close_matches(document, names, 1):
+        return f"; did you mean {slug}/{near[0]}?"
+    return f"; of this type there are {', '.join(names[:20])}" if names else "; there is none of this type"
+
+
+def _valid(name: str, kind: Any, data: dict[str, Any]) -> GivesSettings:
+    try:
+        block: GivesSettings = kind.model_validate(data)
+    except ValidationError as error:
+        # Its own text could quote a secret.
+        told = "; ".join(
+            f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}"
+            for fault in error.errors(include_url=False, include_input=False, include_context=False)
+        )
+        raise _Fault(f"{name}: {told}") from None
+    return block
