@@ -11,6 +11,8 @@ LabError                     a message and the remedy; shown without a traceback
 ├── LedgerError              a ledger record is missing, corrupt or forged
 ├── SigningError             git is to sign, and its key or program does not work
 ├── AttestationError         a file is no attestation, or there is nothing to attest
+├── ImportingError       what was tried elsewhere cannot be read, or is not what was asked for
+├── ExportError          a file is no archive of a lab, or cannot be written
 ├── LockError                no lock yet, or the scorer is not what was locked
 ├── ParametersError          the committed parameter file cannot take a point's values
 ├── ProposerError            a proposer cannot propose
@@ -94,6 +96,14 @@ class SigningError(LabError):
 
 class AttestationError(LabError):
     """A file is no attestation, or an idea has nothing to attest."""
+
+
+class ImportingError(LabError):
+    """What was tried elsewhere cannot be read, or is not what was asked for; nothing was imported."""
+
+
+class ExportError(LabError):
+    """A file is no archive of a lab, or cannot be written."""
 
 
 class LockError(LabError):

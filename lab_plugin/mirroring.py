@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from pathlib import Path
 
 from lab_plugin.details import read_curves
 from lab_plugin.evidence import EvidenceDesk
+from lab_plugin.importing import rows_file
 from lab_plugin.lab import Lab
+from lab_plugin.ledger import ImportRecord, VerdictRecord
 from lab_plugin.tracking import Mirror, Store
 
 
@@ -29,12 +33,18 @@ def open_store(lab: Lab) -> Store:
 def make_mirror(lab: Lab) -> Mirror:
     """The mirror of a lab's ledger."""
     evidence = EvidenceDesk(lab, lab.folder / "evidence")
+
+    def files(record: VerdictRecord | ImportRecord) -> Mapping[str, bytes | Path]:
+        if isinstance(record, ImportRecord):
+            return {"imported.jsonl": rows_file(lab.repository, record)}
+        return evidence.of(record)
+
     return Mirror(
         open_store(lab),
         lab.name,
         lab.identity,
         lab.ledger,
-        artifacts=evidence.of,
+        artifacts=files,
         written=evidence.forget,
         place=lab.repository.top.name,
         curves=lambda record: read_curves(lab.repository, record.details),

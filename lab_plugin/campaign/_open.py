@@ -16,6 +16,7 @@ from lab_plugin.campaign._plan import Plan
 from lab_plugin.config import Config
 from lab_plugin.errors import LabError, RepositoryError
 from lab_plugin.feedback import Feedback
+from lab_plugin.importing import priors
 from lab_plugin.lab import Lab
 from lab_plugin.ledger import CampaignRecord, Goal, OpenCampaign, TierRecord, VerdictRecord
 from lab_plugin.proposers import Proposer, Setup, open_proposer
@@ -180,6 +181,7 @@ def _proposer(lab: Lab, sandbox: Sandbox, view: OpenCampaign) -> Proposer:
         seed=config.strategy.seed,
         tiers={tier.name: tier.config.scorer.goal for tier in config.screening},
         curve_goals=tuple(_curve_goal(tier.config) for tier in config.tiers),
+        prior=priors(lab, view),
     )
     proposer = open_proposer(config.strategy.name, setup)
     state = lab.ledger.state()

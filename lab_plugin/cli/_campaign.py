@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from lab_plugin.cli._import import print_imported
 from lab_plugin.cli._options import JsonOption, LabOption, number, opened, print_json, print_table
+from lab_plugin.errors import LabError
 
 
 def run(
@@ -58,12 +61,18 @@ def results(
     last: Annotated[int, typer.Option(min=0, help="Only the newest so many; 0 for all.")] = 0,
     best: Annotated[bool, typer.Option("--best", help="Sorted by the metric, best first.")] = False,
     tier: Annotated[str, typer.Option(metavar="TIER", help="Only ideas that were decided there.")] = "",
+    imported: Annotated[
+        bool, typer.Option("--imported", help="What was imported, instead of the lab's own ideas.")
+    ] = False,
     lab: LabOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Every idea with its verdict."""
     from lab_plugin.summary import results_document
 
+    if imported:
+        _results_imported(last, best or bool(tier), lab, as_json)
+        return
     with opened(lab) as this:
         document = results_document(this)
         sign = 1 if this.config.scorer.goal == "maximize" else -1
@@ -92,3 +101,19 @@ def results(
         for idea in ideas
     ]
     print_table(header, rows)
+
+
+def _results_imported(last: int, ranked: bool, path: Path | None, as_json: bool) -> None:
+    from lab_plugin.importing import imported_document
+
+    if ranked:
+        raise LabError(
+            "What was imported was scored by others: it has no tier, and is not ranked.",
+            "Leave --best and --tier out.",
+        )
+    with opened(path) as this:
+        document = imported_document(this)
+    if as_json:
+        print_json(document)
+    else:
+        print_imported(document, last)

@@ -17,6 +17,7 @@ from lab_plugin.cli._decisions import confirm, rerun
 from lab_plugin.cli._diagnose import diagnose
 from lab_plugin.cli._digest import digest
 from lab_plugin.cli._ideas import diff, show
+from lab_plugin.cli._import import import_history
 from lab_plugin.cli._queue import add, cancel, pause, prioritize, queue, resume
 from lab_plugin.cli._setup import check, init, lock
 from lab_plugin.cli._simulate import simulate
@@ -64,6 +65,8 @@ for command in (
     watchdog,
 ):
     app.command()(command)
+# `import` is a word of Python's own.
+app.command("import")(import_history)
 
 
 def _print_version(wanted: bool) -> None:

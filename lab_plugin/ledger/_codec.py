@@ -13,6 +13,7 @@ from lab_plugin.errors import LedgerError
 from lab_plugin.ledger._records import (
     CampaignRecord,
     ConfirmationRecord,
+    ImportRecord,
     LockRecord,
     Record,
     TierRecord,
@@ -117,6 +118,8 @@ def subject(record: Record) -> str:
         case ConfirmationRecord():
             shown = "" if record.difference is None else f": {record.difference:+.6g}"
             text = f"Confirm idea {record.champion:04d}{shown}"
+        case ImportRecord():
+            text = f"Import {record.rows} rows of {record.source}"
         case TierRecord():
             text = f"{record.number:04d} {record.slug}: {record.tier} {record.value:.6g}"
         case VerdictRecord():

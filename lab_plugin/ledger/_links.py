@@ -6,7 +6,14 @@ from collections.abc import Container, Iterator
 
 from lab_plugin.ledger._codec import subject, time_of
 from lab_plugin.ledger._fault import Fault
-from lab_plugin.ledger._records import CampaignRecord, LockRecord, Record, TierRecord, VerdictRecord
+from lab_plugin.ledger._records import (
+    CampaignRecord,
+    ImportRecord,
+    LockRecord,
+    Record,
+    TierRecord,
+    VerdictRecord,
+)
 from lab_plugin.ledger._rules import proposal_faults
 from lab_plugin.repository import EMPTY_TREE, IDENTITY, RawCommit
 
@@ -24,7 +31,7 @@ def link_faults(before: str, raw: RawCommit, record: Record, position: int) -> I
         yield Fault("it is not in its place in the ledger", f"record {record.sequence}", f"record {position}")
     if raw.parents[:1] != (before,):
         yield Fault("it does not follow the commit before it", before, " ".join(raw.parents[:1]))
-    about = () if isinstance(record, CampaignRecord) else (record.commit,)
+    about = () if isinstance(record, CampaignRecord | ImportRecord) else (record.commit,)
     if raw.parents[1:] != about:
         what = "its second parent is not the commit that the record names"
         yield Fault(what, " ".join(about) or "none", " ".join(raw.parents[1:]) or "none")
@@ -56,7 +63,7 @@ def candidate_faults(record: VerdictRecord, candidate: RawCommit, known: Contain
 
 
 def _tree(record: Record) -> str:
-    if isinstance(record, LockRecord):
+    if isinstance(record, LockRecord | ImportRecord):
         return record.tree
     if isinstance(record, VerdictRecord | TierRecord) and record.details:
         return record.details

@@ -357,7 +357,34 @@ class ConfirmationRecord(_Record):
     holdout_baseline: FiniteFloat | None = None
 
 
+class ImportRecord(_Record):
+    """Things that were tried elsewhere. No scorer of this lab scored them: no rule, verdict or champion ever
+    rests on them. The commit's tree holds the rows, one line of JSON each; it has no second parent.
+    """
+
+    kind: Literal["imported"] = "imported"
+    epoch: int
+    """The epoch in which it was imported. Later ones score differently, and proposers are not told of it."""
+    source: str
+    """Where it came from, as a person knows it: a file's name, an address without its credentials."""
+    form: str
+    """`table`, `jsonl`, `optuna` or `mlflow`."""
+    metric: str
+    """What the source calls its values; "" when it does not say."""
+    goal: Goal
+    comparable: bool
+    """Its owner said that its values are on the scale of the lab's metric."""
+    rows: int
+    valued: int
+    """Rows with a value."""
+    skipped: int = 0
+    """Rows that could not be read and were left out."""
+    digest: str
+    """sha256 (hex) of the rows' file."""
+    tree: str
+
+
 Record = Annotated[
-    LockRecord | CampaignRecord | TierRecord | VerdictRecord | ConfirmationRecord,
+    LockRecord | CampaignRecord | TierRecord | VerdictRecord | ConfirmationRecord | ImportRecord,
     Field(discriminator="kind"),
 ]

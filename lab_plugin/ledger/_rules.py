@@ -14,6 +14,7 @@ from lab_plugin.ledger._records import (
     CampaignRecord,
     Comparison,
     ConfirmationRecord,
+    ImportRecord,
     LockRecord,
     Record,
     TierRecord,
@@ -45,6 +46,8 @@ def record_faults(lab: str, state: State, record: Record) -> Iterator[Fault]:
             yield from passage_faults(state, record)
         case ConfirmationRecord():
             yield from _confirmation_faults(state, record)
+        case ImportRecord():
+            yield from _import_faults(state, record)
 
 
 def proposal_faults(record: VerdictRecord, message: bytes) -> Iterator[Fault]:
@@ -145,6 +148,16 @@ def _confirmation_faults(state: State, record: ConfirmationRecord) -> Iterator[F
     mean = math.fsum(part / len(pairs) for part in pairs)
     if record.difference != (mean if math.isfinite(mean) else None):
         yield Fault("its difference is not that of its scores", repr(mean), repr(record.difference))
+
+
+def _import_faults(state: State, record: ImportRecord) -> Iterator[Fault]:
+    epoch, goal = (state.lock.epoch, state.lock.goal) if state.lock else (0, record.goal)
+    if record.epoch != epoch:
+        yield Fault("it was imported in another epoch than that of its time", str(epoch), str(record.epoch))
+    if record.comparable and record.goal != goal:
+        yield Fault("it is said to be on the scale of a metric with another goal", goal, record.goal)
+    if not 0 <= record.valued <= record.rows or record.rows == 0:
+        yield Fault("it has no rows, or more values than rows", "", f"{record.valued} of {record.rows}")
 
 
 def _verdict_faults(lab: str, state: State, record: VerdictRecord) -> Iterator[Fault]:

@@ -9,6 +9,7 @@ from lab_plugin.budget import Spent
 from lab_plugin.ledger._records import (
     CampaignRecord,
     ConfirmationRecord,
+    ImportRecord,
     LockRecord,
     Record,
     TierRecord,
@@ -132,6 +133,7 @@ class State:
         moved: Position of the newest record that tells of a champion whose scores moved; what was scored
             before is no answer any more. 0 for none in the current epoch.
         looks: Ideas of the current epoch whose verdict tells of a look at the hold-out.
+        imports: What was tried elsewhere, of all epochs, oldest first.
         next_number: For the next idea; above every number in the ledger.
         next_campaign: For the next campaign.
     """
@@ -145,6 +147,7 @@ class State:
     confirmed: int = 0
     moved: int = 0
     looks: int = 0
+    imports: tuple[ImportRecord, ...] = ()
     next_number: int = 1
     next_campaign: int = 1
 
@@ -178,6 +181,8 @@ class State:
                 in_epoch = self.lock is not None and record.epoch == self.lock.epoch
                 used = self.confirmed + len(record.seeds)
                 return replace(self, confirmation=record, confirmed=used) if in_epoch else self
+            case ImportRecord():
+                return replace(self, imports=(*self.imports, record))
             case TierRecord():
                 following = max(self.next_number, record.number + 1)
                 return replace(self, results=self.results.with_result(record), next_number=following)
@@ -223,6 +228,7 @@ class State:
             confirmed=self.confirmed,
             moved=record.sequence if in_epoch and record.drift and record.drift.moved else self.moved,
             looks=self.looks + counted,
+            imports=self.imports,
             next_number=max(self.next_number, record.number + 1),
             next_campaign=self.next_campaign,
         )

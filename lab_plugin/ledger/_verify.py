@@ -14,7 +14,14 @@ from lab_plugin.ledger._chain import Problem, genesis_message
 from lab_plugin.ledger._codec import decode, line_of
 from lab_plugin.ledger._fault import Fault
 from lab_plugin.ledger._links import candidate_faults, link_faults
-from lab_plugin.ledger._records import CampaignRecord, LockRecord, Record, TierRecord, VerdictRecord
+from lab_plugin.ledger._records import (
+    CampaignRecord,
+    ImportRecord,
+    LockRecord,
+    Record,
+    TierRecord,
+    VerdictRecord,
+)
 from lab_plugin.ledger._rules import record_faults
 from lab_plugin.ledger._signatures import SignatureProof, prove_signatures
 from lab_plugin.ledger._state import State
@@ -167,14 +174,16 @@ class _Chain:
     def _candidates(self, records: Sequence[Record | None]) -> dict[str, RawCommit | None]:
         """The commits that the records are about."""
         about = (
-            record for record in records if record is not None and not isinstance(record, CampaignRecord)
+            record
+            for record in records
+            if record is not None and not isinstance(record, CampaignRecord | ImportRecord)
         )
         ids = list(dict.fromkeys(record.commit for record in about if _ID.fullmatch(record.commit)))
         return dict(zip(ids, self._repository.raw_commits(ids), strict=True))
 
     def _record_faults(self, record: Record, candidates: dict[str, RawCommit | None]) -> Iterator[Fault]:
         yield from record_faults(self._lab, self.state, record)
-        if isinstance(record, CampaignRecord):
+        if isinstance(record, CampaignRecord | ImportRecord):
             return
         candidate = candidates.get(record.commit)
         if candidate is None:

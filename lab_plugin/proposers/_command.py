@@ -16,7 +16,7 @@ from typing import Any
 
 from lab_plugin.errors import ProposerError
 from lab_plugin.proposers._command_settings import CommandSettings
-from lab_plugin.proposers._contract import Outcome, Request, Setup, Suggestion
+from lab_plugin.proposers._contract import Outcome, Prior, Request, Setup, Suggestion
 from lab_plugin.proposers._proposal import LARGEST, NAME, words_of
 from lab_plugin.proposers._text import clean_block, read_tail
 from lab_plugin.sandbox import Execution, Job, Limits
@@ -69,7 +69,8 @@ class CommandProposer:
             raise ProposerError("strategy 'command' edits a workspace and was given none")
         # Beside the destination, for that has to be empty; what a kill leaves behind goes with its folder.
         with TemporaryDirectory(prefix=".proposer-", dir=request.destination.parent) as folder:
-            job = self._job(request, workspace, _write_inputs(Path(folder), request, self._told))
+            inputs = _write_inputs(Path(folder), request, self._told, self._setup.prior)
+            job = self._job(request, workspace, inputs)
             execution = await self._setup.sandbox.run(job)
         if execution.status != "ok":
             raise _failure(execution, self._settings.command)
@@ -122,14 +123,24 @@ class CommandProposer:
         )
 
 
-def _write_inputs(folder: Path, request: Request, told: deque[Outcome]) -> dict[str, Path]:
+def _write_inputs(
+    folder: Path, request: Request, told: deque[Outcome], prior: tuple[Prior, ...]
+) -> dict[str, Path]:
     folder.chmod(0o755)
     instructions, history = folder / "instructions.md", folder / "history.jsonl"
     instructions.write_text(request.instructions, encoding="utf-8")
     with history.open("w", encoding="ascii") as file:
         for outcome in told:
             file.write(json.dumps(_record(outcome), allow_nan=False) + "\n")
-    return {"LAB_INSTRUCTIONS": instructions, "LAB_HISTORY": history}
+    inputs = {"LAB_INSTRUCTIONS": instructions, "LAB_HISTORY": history}
+    if not prior:
+        return inputs
+    # Apart from the history: none of it is an outcome of this lab.
+    imported = folder / "imported.jsonl"
+    with imported.open("w", encoding="ascii") as file:
+        for one in prior[-HISTORY:]:
+            file.write(json.dumps(vars(one), allow_nan=False) + "\n")
+    return {**inputs, "LAB_IMPORTED": imported}
 
 
 def _record(outcome: Outcome) -> dict[str, Any]:

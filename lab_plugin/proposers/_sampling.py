@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from lab_plugin.errors import ProposerError, SpaceExhausted
 from lab_plugin.proposers._contract import Outcome, Request, Setup, Suggestion
 from lab_plugin.proposers._memory import Memory
+from lab_plugin.proposers._prior import PriorPoint, PriorPoints
 from lab_plugin.proposers._space import Code, Space
 from lab_plugin.proposers._wording import describe_points
 
@@ -102,6 +103,7 @@ class SamplingProposer:
         self._sampler = sampler
         self._looks_back = looks_back
         self._memory = Memory()
+        self._prior = PriorPoints(setup.prior if looks_back else (), self._space, self._sign)
 
     async def ask(self, request: Request) -> Suggestion:
         """Propose `request.batch` different points, fewer when fewer are left.
@@ -156,7 +158,7 @@ class SamplingProposer:
         if wanted <= 0:
             return []
         spare = random.Random(seed)  # noqa: S311 -- reproducible, nothing secret
-        codes: list[Code] = []
+        codes = [code for code in self._prior.first() if not self._memory.taken(code)][:wanted]
         with quiet():
             study = self._study(seed)
             while len(codes) < wanted:
@@ -192,7 +194,8 @@ class SamplingProposer:
     def _study(self, seed: int) -> Study:
         import optuna
 
-        study = optuna.create_study(sampler=self._sampler(seed, self._memory.learnt), direction="minimize")
+        learnt = self._memory.learnt + len(self._seen())
+        study = optuna.create_study(sampler=self._sampler(seed, learnt), direction="minimize")
         if self._looks_back:
             distributions = {name: axis.distribution() for name, axis in self._space.axes.items()}
             for trial in self._trials(distributions):
@@ -202,23 +205,32 @@ class SamplingProposer:
     def _trials(self, distributions: dict[str, Any]) -> Iterator[Any]:
         from lab_plugin.proposers._trials import trial
 
+        for point in self._seen():
+            yield trial(point.code, distributions, point.loss)
         for entry in self._memory.visible():
             yield trial(entry.code, distributions, entry.loss if entry.scored else None, entry.end)
         for code in self._memory.pending():
             yield trial(code, distributions, None)
 
+    def _seen(self) -> list[PriorPoint]:
+        return self._prior.seen(self._memory.scored)
+
     def _suggestion(self, codes: list[Code]) -> Suggestion:
         points = tuple(self._space.decode(code) for code in codes)
         best = self._memory.best
         title = describe_points(points, self._space.decode(best.code) if best else None)
-        return Suggestion(title=title, hypothesis=self._hypothesis(), points=points)
+        return Suggestion(title=title, hypothesis=self._hypothesis(codes), points=points)
 
-    def _hypothesis(self) -> str:
+    def _hypothesis(self, codes: list[Code]) -> str:
         scored, pruned, best = self._memory.scored, self._memory.pruned, self._memory.best
         if not self._looks_back:
             return "Drawn at random from the search space, without regard to earlier scores."
+        if set(codes) <= set(self._prior.first()):
+            return "Among the best of what was imported, and not scored by this lab yet."
+        seen = len(self._seen())
         known = f"{scored} scored points" + (f" and {pruned} pruned ones" if pruned else "")
-        if self._memory.learnt < _STARTUP:
+        known += f", and {seen} that were imported" if seen else ""
+        if self._memory.learnt + seen < _STARTUP:
             return f"Drawn at random: the estimator starts at {_STARTUP} points, and knows {known}."
         leader = f"; the best so far is idea {best.number}" if best else ""
         return f"The estimator expects more here than elsewhere, from {known}{leader}."

@@ -5,7 +5,8 @@ trouble with MLflow never fails or delays an iteration.
 """
 
 from lab_plugin.tracking._contract import Artifacts, Entry, LedgerReader, Links, Progress, SyncReport, Written
-from lab_plugin.tracking._environment import SETTINGS
+from lab_plugin.tracking._environment import SETTINGS, quiet
+from lab_plugin.tracking._experiment import connect
 from lab_plugin.tracking._lookup import leaderboard_url, mirrored_up_to
 from lab_plugin.tracking._mirror import Mirror
 from lab_plugin.tracking._store import Store
@@ -21,6 +22,8 @@ __all__ = [
     "Store",
     "SyncReport",
     "Written",
+    "connect",
     "leaderboard_url",
     "mirrored_up_to",
+    "quiet",
 ]

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from lab_plugin.ledger._records import Record, VerdictRecord
+from lab_plugin.ledger._records import ImportRecord, Record, VerdictRecord
 from lab_plugin.pruning import Curve
 
-Artifacts = Callable[[VerdictRecord], Mapping[str, bytes | Path]]
-"""Files of an idea: name below the run's artifacts (POSIX, relative) -> content, or the file to copy.
-Called on the mirror's thread. What it raises, and files that are gone, cost that idea its files only."""
+Artifacts = Callable[[VerdictRecord | ImportRecord], Mapping[str, bytes | Path]]
+"""Files of an idea or an import: name below the run's artifacts (POSIX, relative) -> content, or the file to
+copy. Called on the mirror's thread. What it raises, and files that are gone, cost that run its files only."""
 
 Curves = Callable[[VerdictRecord], Mapping[int, Curve]]
 """Curves of an idea's runs, by the index of the point. Called on the mirror's thread. What it raises costs

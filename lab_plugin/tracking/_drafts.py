@@ -9,7 +9,14 @@ from datetime import datetime
 
 from lab_plugin.comparison_report import has_chart
 from lab_plugin.decision import Pairs
-from lab_plugin.ledger._records import ConfirmationRecord, LockRecord, Point, Pruned, VerdictRecord
+from lab_plugin.ledger._records import (
+    ConfirmationRecord,
+    ImportRecord,
+    LockRecord,
+    Point,
+    Pruned,
+    VerdictRecord,
+)
 from lab_plugin.pruning import Curve
 from lab_plugin.report import idea_name
 from lab_plugin.tracking._names import clean, metrics, params, tags
@@ -291,6 +298,31 @@ def confirmation_draft(key: str, record: ConfirmationRecord, metric: str) -> Dra
         start=moment,
         end=moment,
         metrics=metrics(((metric, pairs.value), *own)),
+    )
+
+
+def import_draft(key: str, record: ImportRecord) -> Draft:
+    """The run of an import. It has no value: none of its rows is a score of the lab."""
+    moment = milliseconds(record.at)
+    kind = "on the scale of the lab's metric, says its owner" if record.comparable else "not the lab's metric"
+    values = {
+        KEY: key,
+        "lab.kind": "imported",
+        "lab.imported": record.form,
+        "lab.epoch": record.epoch,
+        "lab.source": record.source,
+        "mlflow.source.name": "lab import",
+        "mlflow.source.type": "LOCAL",
+        "mlflow.note.content": f"{record.rows} rows of {clean(record.source, 500)}, not scored by this lab. "
+        f"Their values are {clean(record.metric, 250) or 'without a name'} ({record.goal}): {kind}.",
+    }
+    return Draft(
+        key=key,
+        name=clean(f"imported: {record.source}", 250),
+        tags=tags(values),
+        start=moment,
+        end=moment,
+        metrics=metrics((("imported.rows", record.rows), ("imported.valued", record.valued))),
     )
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from lab_plugin.errors import LabError, TrackingError
-from lab_plugin.ledger._records import VerdictRecord
+from lab_plugin.ledger._records import ImportRecord, VerdictRecord
 from lab_plugin.pruning import Curve
 from lab_plugin.tracking._contract import (
     Artifacts,
@@ -35,7 +35,7 @@ _SYNC_WAIT = 60.0
 _log = logging.getLogger("lab_plugin.tracking")
 
 
-def _no_files(record: VerdictRecord) -> Mapping[str, bytes | Path]:
+def _no_files(record: VerdictRecord | ImportRecord) -> Mapping[str, bytes | Path]:
     return {}
 
 
@@ -59,7 +59,7 @@ class Mirror:
         lab: The lab's name; the experiment's name where no other lab has taken it.
         identity: Tells this lab, in this repository, from others of its name: letters, digits, `-`, `_`, `.`.
         ledger: Read from the mirror's thread.
-        artifacts: Files of an idea.
+        artifacts: Files of an idea or an import.
         written: Told of each idea that MLflow has.
         place: The repository's name, put behind the lab's name where that is taken.
         curves: Curves of an idea's runs.

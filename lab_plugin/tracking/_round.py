@@ -13,7 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lab_plugin.gap import gap_chart
-from lab_plugin.ledger._records import CampaignRecord, ConfirmationRecord, LockRecord, VerdictRecord
+from lab_plugin.ledger._records import (
+    CampaignRecord,
+    ConfirmationRecord,
+    ImportRecord,
+    LockRecord,
+    VerdictRecord,
+)
 from lab_plugin.pruning import Curve
 from lab_plugin.tracking import _drafts
 from lab_plugin.tracking._contract import Artifacts, Curves, Entry, Progress, SyncReport, Written
@@ -115,6 +121,8 @@ class Round:
             self._put(_drafts.baseline_draft(entry.commit, record), dict)
         elif isinstance(record, ConfirmationRecord):
             self._put(_drafts.confirmation_draft(entry.commit, record, self._metric), dict)
+        elif isinstance(record, ImportRecord):
+            self._put(_drafts.import_draft(entry.commit, record), lambda: self._files(record))
         elif isinstance(record, VerdictRecord):
             # What an idea did at its tiers stands in its verdict.
             self._idea(entry.commit, record)
@@ -147,11 +155,12 @@ class Round:
         self._ids[draft.key] = self._runs.put(draft, found, files(), older.run_id if older else "")
         self._written += 1
 
-    def _files(self, record: VerdictRecord) -> Mapping[str, bytes | Path]:
+    def _files(self, record: VerdictRecord | ImportRecord) -> Mapping[str, bytes | Path]:
         try:
             return self._artifacts(record)
         except Exception as error:  # noqa: BLE001 (numbers are mirrored even where files are lost)
-            _log.warning("Idea %04d is shown in MLflow without its files: %s", record.number, error)
+            name = f"Idea {record.number:04d}" if isinstance(record, VerdictRecord) else "An import"
+            _log.warning("%s is shown in MLflow without its files: %s", name, error)
             return {}
 
     def _curves_of(self, record: VerdictRecord) -> Mapping[int, Curve]:

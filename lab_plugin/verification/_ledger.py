@@ -12,6 +12,7 @@ from lab_plugin.ledger import Problem, Proof, fetch_command
 from lab_plugin.verification._comparisons import comparison_problems
 from lab_plugin.verification._decisions import decision_problems
 from lab_plugin.verification._epochs import epoch_problems
+from lab_plugin.verification._imports import import_problems
 from lab_plugin.verification._memory import memory_problems, remember
 from lab_plugin.verification._promotions import promotion_problems
 from lab_plugin.verification._pruned import pruned_problems
@@ -83,6 +84,7 @@ def _own_problems(lab: Lab, proof: Proof) -> Iterator[Problem]:
     yield from comparison_problems(lab, proof)
     yield from promotion_problems(lab, proof)
     yield from pruned_problems(lab, proof)
+    yield from import_problems(lab)
     yield from memory_problems(lab, proof)
 
 
