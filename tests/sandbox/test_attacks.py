@@ -218,7 +218,9 @@ async def test_what_is_hidden_while_it_grows_on_the_hosts_disk_counts(sandbox, b
     )
     job = bench.python(code, files={"src": "rw"}, limits={"disk_bytes": 16 << 20, "wall_seconds": 20.0})
     execution = await sandbox.run(job)
-    assert execution.status == "output", execution
+    # A program of the launcher's own user can shut a folder against it.
+    shut = hide == "chmod" and sandbox.kind == "process" and os.getuid() != 0
+    assert execution.status == ("timeout" if shut else "output"), execution
 
 
 REACH = """

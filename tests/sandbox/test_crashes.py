@@ -110,7 +110,9 @@ async def test_kill_9_of_spawner_and_supervisor(running):
     os.kill(running.spawner, signal.SIGKILL)
     os.kill(running.supervisor, signal.SIGKILL)
     assert running.driver.stdout.readline() == "SandboxUnavailable\n"
-    assert not running.programs()
+    # A plain program of an ordinary user is in no control group by which it could be found.
+    if running.kind == "bubblewrap" or os.getuid() == 0:
+        assert not running.programs()
     assert running.driver.stdout.readline() == "ok\n"
     assert running.driver.wait() == 0
     # What could not be removed then is removed at the next start.

@@ -105,6 +105,9 @@ def open_folder() -> Iterator[Path]:
     if os.getuid() == 0:
         os.chown(folder / "own", NOBODY, NOBODY)
     yield folder
+    for path in folder.glob("own/workspace/src/*"):
+        if path.is_dir():
+            path.chmod(0o700)
     shutil.rmtree(folder)
 
 

@@ -50,8 +50,9 @@ async def test_an_attack_changes_nothing_for_the_next(bubblewrap, bench):
         limits = {"wall_seconds": 1.0 if wanted == "timeout" else 30.0, "disk_bytes": 32 << 20}
         execution = await bubblewrap.run(bench.job("python", f"{name}.py", warm=("json",), limits=limits))
         assert execution.warm
-        if wanted == "memory" and "oom_detected" not in bubblewrap.guarantees:
-            assert execution.status in ("failed", "timeout")
+        if wanted == "memory" and "memory_total" not in bubblewrap.guarantees:
+            # Each process is bounded by itself, and what a child died of is not seen.
+            assert execution.status in ("ok", "failed", "timeout")
         else:
             assert execution.status == wanted, (name, execution.stderr.read_text()[-2000:])
         assert bench.alive() == [], name
