@@ -1,4 +1,7 @@
 import asyncio
+import contextlib
+import os
+import signal
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -50,14 +53,23 @@ class Bench:
 
     def alive(self) -> list[str]:
         """Command lines of processes, anywhere on this machine, that carry the marker."""
-        found = []
+        return list(self._marked().values())
+
+    def kill(self) -> None:
+        """End what a sandbox that promises no end left alive."""
+        for pid in self._marked():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+    def _marked(self) -> dict[int, str]:
+        found = {}
         for path in Path("/proc").glob("[0-9]*/cmdline"):
             try:
                 text = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
             except OSError:
                 continue
             if self.marker in text:
-                found.append(text)
+                found[int(path.parent.name)] = text
         return found
 
 

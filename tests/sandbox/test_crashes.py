@@ -79,6 +79,7 @@ def running(request, bench):
     yield found
     found.driver.kill()
     found.driver.wait()
+    bench.kill()
 
 
 def test_kill_9_of_the_caller_ends_the_job(running):
