@@ -153,7 +153,7 @@ class Campaign(Steps):
             if entry.phase != "under way" and number in self._open and (why := self.control.reason(number)):
                 # Not to be taken meanwhile.
                 schedule.change(number, held=True)
-                await self._close(number, Ruling(verdict="inconclusive", reason=why))
+                await self._promotions.end(number, Ruling(verdict="inconclusive", reason=why))
         await self._promotions.reject_hopeless()
 
     def wake(self) -> None:

@@ -9,7 +9,6 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from lab_plugin import parameters
-from lab_plugin.campaign._seed_only import is_seed_only
 from lab_plugin.errors import (
     IntakeError,
     LabError,
@@ -23,6 +22,7 @@ from lab_plugin.lab import Lab
 from lab_plugin.ledger import Champion, VerdictRecord
 from lab_plugin.proposers import Proposer, Request, Suggestion, clean_block, clean_line
 from lab_plugin.repository import Blob, RefChange, WorkspacePool, may_change, take_in
+from lab_plugin.seed_only import is_seed_only
 from lab_plugin.slug import slug
 
 _TITLE = 100

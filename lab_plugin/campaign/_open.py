@@ -23,7 +23,7 @@ from lab_plugin.proposers import Proposer, Setup, open_proposer
 from lab_plugin.repository import HEARTBEAT_SECONDS, Lease
 from lab_plugin.sandbox import Sandbox, warning
 from lab_plugin.scratch import short_parent, sweep_scratch
-from lab_plugin.slots import open_slots
+from lab_plugin.slots import SlottedSandbox, open_slots
 from lab_plugin.tier_sandboxes import tier_sandboxes
 from lab_plugin.timestamps import utc_now
 
@@ -82,7 +82,7 @@ async def open_campaign(lab: Lab, plan: Plan) -> AsyncIterator[Campaign]:
             resumed,
             {**sandboxes, "": sandbox},
             lease,
-            _proposer(lab, sandbox, view),
+            _proposer(lab, SlottedSandbox(sandbox, slots), view),
             slots,
             control,
         )

@@ -10,6 +10,7 @@ from lab_plugin.campaign._agenda import Agenda
 from lab_plugin.campaign._ruling import Ruling
 from lab_plugin.campaign._verdicts import VerdictDesk
 from lab_plugin.ledger import TierRecord, VerdictRecord
+from lab_plugin.promotion import WAITED
 
 Close = Callable[[int, Ruling], Awaitable[VerdictRecord]]
 
@@ -93,14 +94,27 @@ class PromotionDesk:
                 moved = True
                 if (end := self._must_end()) is not None:
                     for number in waiting:
-                        why = f"it waited to be promoted when the campaign ended: {end}"
-                        await self._close(number, Ruling(verdict="reverted", reason=why))
-                else:
+                        await self._close(number, Ruling(verdict="reverted", reason=f"{WAITED}{end}"))
+                elif not schedule.held_back:
                     schedule.finish()
                     await self._close_dropped()
+                else:
+                    # The last word of a tier is for when no result can come any more.
+                    moved = False
         if moved:
             self._agenda.counted()
         return moved
+
+    async def end(self, number: int, ruling: Ruling) -> None:
+        """Write the verdict of an idea that is in no slot; nothing where it is in one, or decided, by now.
+
+        Raises:
+            RepositoryError: It cannot be written.
+        """
+        async with self._counting:
+            if self._agenda.schedule.is_idle(number):
+                await self._close(number, ruling)
+        self._agenda.counted()
 
     async def reject_hopeless(self) -> None:
         """Write the verdicts of ideas that can never start.

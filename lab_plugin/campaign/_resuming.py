@@ -60,6 +60,8 @@ def _replay_results(
         _count(schedule, record)
     for each in ours:
         if isinstance(each, VerdictRecord):
+            if each.number in schedule:
+                _catch_up(schedule, each)
             schedule.decided(each.number, each.verdict)
             continue
         schedule.offer(each.number, started=True)
@@ -72,14 +74,14 @@ def _count(schedule: Schedule, record: TierRecord) -> None:
         schedule.give_back(record.number)
 
 
-def _catch_up(schedule: Schedule, record: TierRecord) -> None:
-    """Have the last word of tiers said again that said it before a result at a later tier."""
+def _catch_up(schedule: Schedule, record: TierRecord | VerdictRecord) -> None:
+    """Have the last word of tiers said again that said it before a result or verdict at a later tier."""
     while schedule.tier_of(record.number) != record.tier:
         before = schedule.tier_of(record.number)
         schedule.finish()
         if schedule.tier_of(record.number) == before:
             raise LedgerError(
-                f"Idea {record.number} has a result at the tier {record.tier}, and was not due to go on "
+                f"Idea {record.number} came to the tier {record.tier}, and was not due to go on "
                 f"from {before}.",
                 "Run `lab verify`.",
             )

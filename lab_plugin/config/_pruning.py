@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -62,6 +62,23 @@ class Pruning(Table):
     patience: Annotated[int, Field(ge=0, le=CURVES)] = 10
     min_delta: Annotated[float, Field(ge=0)] = 0.0
     then: Literal["median", "percentile", "wilcoxon"] | None = None
+
+
+def own_pruning(base: Mapping[str, object], own: Mapping[str, object]) -> dict[str, object]:
+    """The table of a tier that gives some keys of it itself.
+
+    Of another pruner than the lab's, it takes over no setting that this one does not know.
+
+    Args:
+        base: The lab's, as written.
+        own: The tier's.
+    """
+    pruner, then = own.get("pruner", base.get("pruner")), own.get("then", base.get("then"))
+    known = {*base}
+    if "pruner" in own or "then" in own:
+        inner = str(then) if pruner == "patient" else ""
+        known = {*_COMMON, *_KNOWS.get(str(pruner), ()), *_KNOWS.get(inner, ())}
+    return {**{key: value for key, value in base.items() if key in known}, **own}
 
 
 def check_pruning(

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lab_plugin.config._check_contract import foreign_keys
+from lab_plugin.config._pruning import own_pruning
 from lab_plugin.toml import Place, Positions
 
 OVERRIDES = ("candidate", "sandbox", "scorer", "decision")
@@ -28,6 +29,7 @@ def merged(document: Mapping[str, object], tier: Mapping[str, Any], *, last: boo
         base = whole.get(table, {})
         if isinstance(own, dict) and isinstance(base, dict):
             whole[table] = {**base, **own}
+    _merge_pruning(whole, tier)
     candidate, scorer = whole.get("candidate"), whole.get("scorer")
     if "timeout" in tier and isinstance(candidate, dict):
         candidate["timeout"] = tier["timeout"]
@@ -38,6 +40,17 @@ def merged(document: Mapping[str, object], tier: Mapping[str, Any], *, last: boo
     if isinstance(decision, dict) and (seed := first_seed(tier.get("seeds"))) is not None:
         decision["seed"] = seed
     return whole
+
+
+def _merge_pruning(whole: dict[str, Any], tier: Mapping[str, Any]) -> None:
+    """Give a tier its own `[pruning]`, which alone of all tables may be left out."""
+    own = tier.get("pruning")
+    contract = _table(tier, "scorer").get("contract", "outputs")
+    if own is False or (own is None and contract != "outputs"):
+        # Another contract takes the candidate's stdout: the lab's rule is for the other tiers.
+        whole.pop("pruning", None)
+    elif isinstance(own, dict) and isinstance(base := whole.get("pruning", {}), dict):
+        whole["pruning"] = own_pruning(base, own)
 
 
 def _leave_out_foreign(whole: dict[str, Any], tier: Mapping[str, Any]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator
 
@@ -40,6 +40,12 @@ def _read_seeds(value: object) -> object:
     if len(value) > _MOST_SEEDS:
         raise ValueError(f"a tier has 1 to {_MOST_SEEDS} seeds, not {len(value)}")
     return tuple(value)
+
+
+def _read_pruning(value: object) -> object:
+    if isinstance(value, dict) or value is False:
+        return value
+    raise ValueError("must be a table, or false to end no run at this tier")
 
 
 def read_rule(value: object) -> Rule:
@@ -83,6 +89,7 @@ class TierTable(Table):
         sandbox: Of `[sandbox]`.
         scorer: Of `[scorer]`.
         decision: Of `[decision]`; of a tier before the last only where it promotes by the decision rule.
+        pruning: Of `[pruning]`; False for no run that is ended here.
     """
 
     seeds: Annotated[
@@ -99,6 +106,7 @@ class TierTable(Table):
     sandbox: dict[str, Any] = Field(default_factory=dict)
     scorer: dict[str, Any] = Field(default_factory=dict)
     decision: dict[str, Any] = Field(default_factory=dict)
+    pruning: Annotated[dict[str, Any] | Literal[False] | None, PlainValidator(_read_pruning)] = None
 
 
 class TierTables(Table):

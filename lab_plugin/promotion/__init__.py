@@ -8,7 +8,7 @@ the order of a dearer one.
 from lab_plugin.promotion._agreement import FLOOR, Agreement, agreement
 from lab_plugin.promotion._firing import can_fire
 from lab_plugin.promotion._rules import Decided, Goal, Quantile, Rule, Threshold, TopK
-from lab_plugin.promotion._rung import Rung
+from lab_plugin.promotion._rung import WAITED, Rung
 
 __all__ = [
     "Agreement",
@@ -20,6 +20,7 @@ __all__ = [
     "Rung",
     "Threshold",
     "TopK",
+    "WAITED",
     "agreement",
     "can_fire",
 ]

@@ -8,6 +8,9 @@ from typing import Literal
 from lab_plugin.promotion._ranking import Ranking
 from lab_plugin.promotion._rules import Decided, Goal, Quantile, Rule, Threshold, TopK
 
+WAITED = "it waited to be promoted when the campaign ended: "
+"""Begins the reason of an idea whose tier had no last word, as nothing may go on any more."""
+
 _Fate = Literal["waiting", "promoted", "dropped", "taken out"]
 
 
@@ -113,6 +116,10 @@ class Rung:
     def waiting(self) -> tuple[int, ...]:
         """The ideas with a result that may still go on, best first."""
         return tuple(number for number in self._ranking if self._fates[number] == "waiting")
+
+    def waits(self, number: int) -> bool:
+        """Whether an idea has a result and may still go on."""
+        return self._fates.get(number) == "waiting"
 
     def standing(self, number: int) -> str:
         """Where an idea stands, such as "rank 5 of 12, and the best 4 go on".

@@ -20,6 +20,7 @@ from lab_plugin.queue._store import WishStore
 from lab_plugin.queue._wishes import MOST_PRIORITY, Wishes
 from lab_plugin.repository import Blob, RefChange, WorkspacePool, may_change, take_in
 from lab_plugin.scratch import scratch
+from lab_plugin.seed_only import is_seed_only
 from lab_plugin.slug import slug
 
 STRATEGY = "owner"
@@ -52,9 +53,9 @@ def add_idea(lab: Lab, wanted: Addition) -> Idea:
     """Put an idea into the queue; a campaign that runs takes it up at once, otherwise the next one does.
 
     Raises:
-        LabError: It changes nothing, something that no idea may change, or conflicts with the champion; its
-            parameters are none of the search space; or it depends on what is unknown, can never be, or waits
-            in a circle.
+        LabError: It changes nothing, nothing but a seed, something that no idea may change, or conflicts with
+            the champion; its parameters are none of the search space; or it depends on what is unknown, can
+            never be, or waits in a circle.
     """
     state = lab.ledger.state()
     champion, record = state.champion, state.lock
@@ -69,6 +70,11 @@ def add_idea(lab: Lab, wanted: Addition) -> Idea:
     )
     if point.tree == lab.repository.tree_of(champion.commit):
         raise LabError("The idea changes nothing: the champion is the same.", "Change something in it.")
+    if is_seed_only(lab.repository, champion.commit, point.tree):
+        raise LabError(
+            "The idea changes nothing but a seed, and what another seed gives is luck.",
+            "Change something else in it; `lab rerun IDEA` runs an idea on further seeds.",
+        )
     redact = lab.redactor.text
     title = clean_line(redact(wanted.title or title), _TITLE) or "an idea of the owner's"
     draft = Idea(

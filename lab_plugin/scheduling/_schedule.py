@@ -98,6 +98,11 @@ class Schedule:
         return bool(self._under_way)
 
     @property
+    def held_back(self) -> bool:
+        """Whether an idea that was started waits for somebody to let it go on."""
+        return any(entry.held and entry.started for entry in self._ready_entries())
+
+    @property
     def in_flight(self) -> frozenset[int]:
         """Ideas that were started and have no verdict yet."""
         return frozenset(self._started)
@@ -106,6 +111,10 @@ class Schedule:
     def room(self) -> bool:
         """Whether the order of results lets a new idea be made now."""
         return self._line is None or self._line.room > 0
+
+    def is_idle(self, number: int) -> bool:
+        """Whether an idea has no verdict and is in no slot."""
+        return number in self._entries and number not in self._under_way
 
     def tier_of(self, number: int) -> str:
         """Name of the tier at which an idea is."""
@@ -203,7 +212,7 @@ class Schedule:
 
     def waiting(self) -> list[int]:
         """Ideas that wait to be promoted."""
-        return [number for rung in self._rungs for number in rung.waiting]
+        return [number for rung in self._rungs for number in rung.waiting if number in self._entries]
 
     def standing(self, number: int, tier: str) -> str:
         """Where an idea that has a result at a tier stands there."""

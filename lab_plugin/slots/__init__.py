@@ -3,6 +3,7 @@
 from lab_plugin.slots._capacity import Capacity, Need, Needs, capacity_of, needs_of, require_room
 from lab_plugin.slots._cards import find_cards
 from lab_plugin.slots._open import open_slots
+from lab_plugin.slots._sandbox import SlottedSandbox
 from lab_plugin.slots._slots import OVERTAKEN, Gate, Slots
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "Need",
     "Needs",
     "Slots",
+    "SlottedSandbox",
     "capacity_of",
     "find_cards",
     "needs_of",

@@ -11,6 +11,8 @@ from lab_plugin.slots._cards import find_cards
 
 _BESIDE = ("served", "tests")
 """Contracts under which the scorer runs beside the candidate."""
+_PROGRAM = "command"
+"""The strategy whose proposer is a program."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,9 @@ def require_room(config: Config, capacity: Capacity) -> None:
         )
     if needs.scoring.cpus > capacity.cpus:
         faults.append((("scorer", "cpus"), f"scorer.cpus: {_cores(needs.scoring.cpus, capacity)}"))
+    asked = config.strategy.settings.get("cpus")
+    if config.strategy.name == _PROGRAM and isinstance(asked, int | float) and asked > capacity.cpus:
+        faults.append((("strategy", "cpus"), f"strategy.cpus: {_cores(asked, capacity)}"))
     if needs.execution.gpus > len(capacity.cards):
         found = f"{len(capacity.cards)}" + (f" ({', '.join(capacity.cards[:8])})" if capacity.cards else "")
         message = f"candidate.gpus: {needs.execution.gpus} cards are asked for, and there are {found}"

@@ -21,10 +21,12 @@ from lab_plugin.ledger import (
     Noise,
     Problem,
     Proof,
+    State,
     TierRecord,
     VerdictRecord,
 )
-from lab_plugin.promotion import Decided, Rung
+from lab_plugin.promotion import WAITED, Decided, Rung
+from lab_plugin.verification._last_words import LastWords
 
 _ROUNDING = 1 + 1e-6
 _REMEDY = "The record was not made by this rule: compare with a clone that was fetched before."
@@ -41,6 +43,8 @@ class _Walk:
         open: Results of ideas without a verdict, in the order of the ledger.
         champions: Trees of the champions of the epoch, by the number of their idea.
         lock: Of the epoch.
+        words: Last words of the campaign's rules.
+        state: The ledger before the record that is looked at.
     """
 
     tiers: dict[str, Tier] = field(default_factory=dict)
@@ -49,6 +53,8 @@ class _Walk:
     open: list[TierRecord] = field(default_factory=list)
     champions: dict[int, str] = field(default_factory=dict)
     lock: LockRecord | None = None
+    words: LastWords = field(default_factory=LastWords)
+    state: State = field(default_factory=State)
 
     def begin(self) -> None:
         """Begin a campaign: what is open from before counts first."""
@@ -72,10 +78,15 @@ class _Walk:
         self.promoted[result.tier].update(due)
 
     def went_on(self, number: int, tier: str) -> bool:
-        """Whether an idea may have gone on from a tier, at the latest when nothing else was under way."""
-        if number not in self.promoted[tier]:
-            self.promoted[tier].update(self.rungs[tier].finish())
+        """Whether an idea may have gone on from a tier, at the latest by the last word of its rule."""
+        if number not in self.promoted[tier] and self.rungs[tier].waits(number):
+            self.have_last_word(number, tier)
         return number in self.promoted[tier]
+
+    def have_last_word(self, number: int, tier: str) -> None:
+        """The rule of a tier must have had its last word, as something came of an idea that waited."""
+        self.words.said(tier, number)
+        self.promoted[tier].update(self.rungs[tier].finish())
 
     def noise(self, tier: str) -> Mapping[str, Noise]:
         """What the lock says of the noise at a tier."""
@@ -98,6 +109,7 @@ def promotion_problems(lab: Lab, proof: Proof) -> Iterator[Problem]:
         number = getattr(entry.record, "number", None)
         for what in _faults(lab, walk, entry):
             yield Problem(entry.commit, what, _REMEDY, position, number)
+        walk.state = walk.state.with_record(entry.record)
 
 
 def _faults(lab: Lab, walk: _Walk, entry: Entry) -> Iterator[str]:
@@ -106,8 +118,10 @@ def _faults(lab: Lab, walk: _Walk, entry: Entry) -> Iterator[str]:
             walk.tiers, walk.open = _tiers(lab, lock), []
             walk.lock, walk.champions = lock, {lock.champion: lab.repository.tree_of(lock.commit)}
             walk.begin()
-        case CampaignRecord(event="opened"):
-            walk.begin()
+        case CampaignRecord() as campaign:
+            walk.words.campaign(campaign)
+            if campaign.event == "opened":
+                walk.begin()
         case TierRecord() as result if result.tier in walk.rungs:
             yield from _result_faults(walk, result)
             walk.open.append(result)
@@ -135,6 +149,7 @@ def _tiers(lab: Lab, lock: LockRecord) -> dict[str, Tier]:
 
 def _result_faults(walk: _Walk, result: TierRecord) -> Iterator[str]:
     told, tier = f"idea {result.number} at the tier {result.tier}", walk.tiers[result.tier]
+    yield from walk.words.faults_of(result)
     names = list(walk.tiers)
     for name in names[: names.index(result.tier)]:
         if not any((each.number, each.tier) == (result.number, name) for each in walk.open):
@@ -202,6 +217,17 @@ def _verdict_faults(walk: _Walk, verdict: VerdictRecord) -> Iterator[str]:
     for name in names[len(before) + 1 :]:
         if name in verdict.tiers:
             yield f"idea {number} was decided at the tier {verdict.tier}, and has a result at {name} after it"
-    here = verdict.tier
-    if here in verdict.tiers and verdict.verdict == "reverted" and number in walk.promoted.get(here, ()):
+    if before != names and verdict.tier in verdict.tiers and verdict.verdict == "reverted":
+        yield from _dropped_faults(walk, verdict)
+
+
+def _dropped_faults(walk: _Walk, verdict: VerdictRecord) -> Iterator[str]:
+    """An idea that goes no further was dropped by its tier's rule, or its campaign was at its end."""
+    number, here = verdict.number, verdict.tier
+    if walk.rungs[here].waits(number):
+        if verdict.reason.startswith(WAITED):
+            yield from walk.words.end(verdict, walk.state)
+            return
+        walk.have_last_word(number, here)
+    if number in walk.promoted[here]:
         yield f"idea {number} was due to go on from the tier {here}, and was reverted"

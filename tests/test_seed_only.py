@@ -6,8 +6,8 @@ import subprocess
 
 import pytest
 
-from lab_plugin.campaign._seed_only import is_seed_only
 from lab_plugin.repository import Blob, Repository
+from lab_plugin.seed_only import is_seed_only
 
 
 @pytest.fixture
