@@ -66,10 +66,11 @@ async def campaign(
         await stack.enter_async_context(watching(own_run, this))
         closing = asyncio.create_task(_close_dead_runs(this))
         # All slots end before the lab is let go: one that failed has stopped the others.
-        runs = IterationRuns(
-            await stack.enter_async_context(get_client()), UUID(own_run), lab, TagsContext.get().current_tags
-        )
+        client = await stack.enter_async_context(get_client())
+        own_tags = TagsContext.get().current_tags
+        runs = IterationRuns(client, UUID(own_run), lab, own_tags, this.stop, most=jobs)
         ends = await asyncio.gather(*(_slot(this, runs) for _ in range(jobs)), return_exceptions=True)
+        ends += await asyncio.gather(runs.finish(), return_exceptions=True)
         await closing
         for error in ends:
             if error is not None:
@@ -88,11 +89,9 @@ async def _close_dead_runs(this: Campaign) -> None:
 
 async def _slot(this: Campaign, runs: IterationRuns) -> None:
     """Run one iteration after the other; what breaks one stops the campaign, and no verdict is lost."""
-    while (number := await this.next()) is not None:
-        try:
-            state = await runs.run(number)
-            if not state.is_cancelled():
-                await state.aresult()
-        except BaseException as error:
-            this.stop(f"{type(error).__name__}: {error}")
-            raise
+    try:
+        while (number := await this.next()) is not None:
+            await runs.run(number)
+    except BaseException as error:
+        this.stop(f"{type(error).__name__}: {error}")
+        raise

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import re
 
-from lab_plugin.repository import Repository
+from lab_plugin.repository import Change, Repository
 
 _SEED = re.compile(
     r"""(\w*(?:seed|random_state|default_rng|RandomState)\w*["']?\s*(?::\s*int\s*)?[:=(]\s*)[-+]?[0-9][0-9_]*"""
     r"""(?![0-9_.eE])""",
     re.IGNORECASE,
 )
+
+_FILES = (0o100644, 0o100755)
+_LARGEST = 1 << 20
+"""Bytes of a file in which seeds are looked for."""
 
 
 def is_seed_only(repository: Repository, before: str, after: str) -> bool:
@@ -21,17 +25,24 @@ def is_seed_only(repository: Repository, before: str, after: str) -> bool:
 
     Args:
         repository: Of both.
-        before: Commit or tree.
-        after: Commit or tree.
+        before: Tree.
+        after: Tree.
     """
-    lines = repository.diff(before, after).splitlines()
-    if any(line.startswith(("new file", "deleted file", "rename ", "Binary ", "old mode")) for line in lines):
+    changes = repository.changes(before, after)
+    return bool(changes) and all(_is_seed_only(repository, change) for change in changes)
+
+
+def _is_seed_only(repository: Repository, change: Change) -> bool:
+    sides = (change.before, change.after)
+    if change.before is None or change.after is None or change.before.mode != change.after.mode:
         return False
-    removed, added = (_changed(lines, sign) for sign in "-+")
-    bare = [[_SEED.sub(r"\1", line) for line in side] for side in (removed, added)]
-    return removed != added and bare[0] == bare[1]
-
-
-def _changed(lines: list[str], sign: str) -> list[str]:
-    header = sign * 3 + " "
-    return [line[1:] for line in lines if line.startswith(sign) and not line.startswith(header)]
+    if change.after.mode not in _FILES:
+        return False
+    texts: list[str] = []
+    for side in sides:
+        assert side is not None
+        if repository.blob_size(side.oid) > _LARGEST:
+            return False
+        texts.append(repository.read_blob(side.oid).decode("utf-8", "surrogateescape"))
+    # Bytes that differ are there already; what is left without the numbers of seeds says whether others do.
+    return _SEED.sub(r"\1", texts[0]) == _SEED.sub(r"\1", texts[1])

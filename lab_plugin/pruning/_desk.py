@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections import deque
 from collections.abc import Coroutine, Iterable, Mapping
@@ -41,6 +42,9 @@ class PruningDesk:
         self._pasts: deque[Past] = deque(maxlen=CURVES)
         self._study: Study | None = None
         self._running: dict[tuple[int, int], Running] = {}
+        self._opening = asyncio.Lock()
+        self._meanwhile: list[Past] = []
+        self._others = 0
 
     @property
     def prunes(self) -> bool:
@@ -65,7 +69,11 @@ class PruningDesk:
         """
         if self._rule is None:
             return await watch(run, log, log_bytes, lambda point, reader: None)
-        running = self._begin(number, index)
+        try:
+            running = await self._begin(number, index)
+        except BaseException:
+            run.close()
+            raise
         return await watch(run, log, log_bytes, lambda point, reader: self._judge(running, point, reader))
 
     def settle(self, number: int, pasts: Mapping[int, Past]) -> None:
@@ -80,6 +88,8 @@ class PruningDesk:
             return
         for index, past in sorted(pasts.items()):
             self._pasts.append(past)
+            if self._opening.locked():
+                self._meanwhile.append(past)
             known = running.get((number, index))
             if self._study is None:
                 continue
@@ -92,28 +102,37 @@ class PruningDesk:
         """Take in earlier ideas' curves, oldest first; only the newest are kept."""
         self._pasts.extend(pasts)
         self._study = None
+        self._others += 1
 
     def forget(self) -> None:
         """Forget all earlier curves: the machine has changed."""
         self._pasts.clear()
         self._study = None
+        self._others += 1
 
-    def _begin(self, number: int, index: int) -> Running:
-        again = self._running.pop((number, index), None)
-        grown = self._study is not None and self._study.size > CURVES + _MORE
-        if self._study is None or again is not None or grown:
-            self._study = self._opened()
-        running = self._running[(number, index)] = self._study.begin()
-        return running
+    async def _begin(self, number: int, index: int) -> Running:
+        async with self._opening:
+            again = self._running.pop((number, index), None)
+            grown = self._study is not None and self._study.size > CURVES + _MORE
+            if self._study is None or again is not None or grown:
+                self._study = await self._opened()
+            running = self._running[(number, index)] = self._study.begin()
+            return running
 
-    def _opened(self) -> Study:
+    async def _opened(self) -> Study:
         # Not needed without `[pruning]`, and slow to import.
         from lab_plugin.pruning._study import Study
 
         assert self._rule is not None
-        study = Study(self._rule, self._goal, flip=self._goal != self._metric_goal)
-        for past in self._pasts:
-            study.add(past)
+        others = -1
+        while others != self._others:
+            others = self._others
+            study = Study(self._rule, self._goal, flip=self._goal != self._metric_goal)
+            self._meanwhile = list(self._pasts)
+            while self._meanwhile and others == self._others:
+                study.add(self._meanwhile.pop(0))
+                # Hundreds of long curves take a second, and all slots share this loop.
+                await asyncio.sleep(0)
         return study
 
     def _judge(self, running: Running, point: Reading, reader: CurveReader) -> Pruned | None:

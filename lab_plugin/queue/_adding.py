@@ -68,9 +68,10 @@ def add_idea(lab: Lab, wanted: Addition) -> Idea:
     point, title, body = (
         _of_params(lab, wanted, champion) if wanted.params else _of_commit(lab, wanted, champion)
     )
-    if point.tree == lab.repository.tree_of(champion.commit):
+    tree = lab.repository.tree_of(champion.commit)
+    if point.tree == tree:
         raise LabError("The idea changes nothing: the champion is the same.", "Change something in it.")
-    if is_seed_only(lab.repository, champion.commit, point.tree):
+    if is_seed_only(lab.repository, tree, point.tree):
         raise LabError(
             "The idea changes nothing but a seed, and what another seed gives is luck.",
             "Change something else in it; `lab rerun IDEA` runs an idea on further seeds.",

@@ -255,3 +255,27 @@ def test_each_reason_reads_well() -> None:
         left = "points left out: 1,200 out of order"
         assert found.reason == f"pruned at step 1 by {name}: {expected}; {left}"
         assert (found.step, found.value, found.pruner) == (1, 0.2, name)
+
+
+async def test_many_long_curves_do_not_stop_the_loop() -> None:
+    desk = PruningDesk(Pruning(pruner="hyperband", max_resource=500), "maximize")
+    points = tuple((step, step / 500) for step in range(500))
+    desk.recall(Past(Curve(points), value=0.5) for _ in range(200))
+    turns, reached = 0, []
+
+    async def turn() -> None:
+        nonlocal turns
+        while not reached:
+            turns += 1
+            await asyncio.sleep(0)
+
+    async def run() -> None:
+        reached.append(turns)
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(turn())
+        group.create_task(desk.watch(1, 0, run(), Path("/dev/null"), 100))
+        # What is settled meanwhile is not lost.
+        await asyncio.sleep(0)
+        desk.settle(9, {0: Past(Curve(points), value=0.9)})
+    assert reached[0] >= 200
