@@ -121,3 +121,44 @@ def _tag(engine: str, digest: str | None) -> str:
     with docker_engine.connected(engine) as client:
         (name,) = client.inspect_image(digest)["RepoTags"]
     return str(name).rpartition(":")[2]
+
+
+async def test_a_tier_in_a_container_after_one_in_bubblewrap(
+    engine: str, home: Path, make_lab: Callable[..., Path]
+) -> None:
+    tiers = f"""[tiers.proxy]
+seeds   = 1
+promote = {{ threshold = 1e9 }}
+
+[tiers.proxy.sandbox]
+kind = "bubblewrap"
+
+[tiers.final]
+seeds = 1
+
+[tiers.final.sandbox]
+kind  = "docker"
+image = "{docker_engine.IMAGE}"
+
+[budget]"""
+    folder = make_lab(replace={"[budget]": tiers})
+    await lock(folder)
+    async with open_campaign(Lab.open(folder), Plan({"iterations": 2})) as campaign:
+        records = [record async for record in iterate(campaign)]
+    assert [(record.tier, record.sandbox) for record in records] == 2 * [("final", "docker")]
+    lab = Lab.open(folder)
+    try:
+        results = list(lab.ledger.state().results)
+        assert [(result.tier, result.sandbox) for result in results] == 2 * [("proxy", "bubblewrap")]
+        # What runs in the image is locked with it, and what runs beside it with this machine's files.
+        environment = lab.require_lock()[1].terms.environment
+        assert environment["image"] == lab.image
+        assert "image" not in environment["tiers"]["proxy"]
+        assert lab.at("proxy").image is None
+        # The same programs on the same points: a tier's value hangs on no sandbox.
+        for record in records:
+            assert record.tiers["proxy"] == record.value
+        again = await verify_idea(lab, "1")
+        assert again.equal, again.explanation
+    finally:
+        lab.close()
