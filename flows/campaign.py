@@ -71,6 +71,7 @@ async def campaign(
         runs = IterationRuns(client, UUID(own_run), lab, own_tags, this.stop, most=jobs)
         ends = await asyncio.gather(*(_slot(this, runs) for _ in range(jobs)), return_exceptions=True)
         ends += await asyncio.gather(runs.finish(), return_exceptions=True)
+        await this.forget_begun()
         await closing
         for error in ends:
             if error is not None:
@@ -91,6 +92,7 @@ async def _slot(this: Campaign, runs: IterationRuns) -> None:
     """Run one iteration after the other; what breaks one stops the campaign, and no verdict is lost."""
     try:
         while (number := await this.next()) is not None:
+            this.begin(number)
             await runs.run(number)
     except BaseException as error:
         this.stop(f"{type(error).__name__}: {error}")

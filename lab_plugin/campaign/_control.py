@@ -175,6 +175,10 @@ class Control:
                 step.cancel()
                 await asyncio.wait((step,))
 
+    def rest(self, number: int) -> None:
+        """An idea waits, and nothing is done with it; what is wished of it holds."""
+        self._phases.leave(number)
+
     def leave(self, number: int) -> None:
         """An idea has its verdict, or is not under way any more."""
         self._phases.leave(number)

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from lab_plugin import events
 from lab_plugin.campaign._agenda import Agenda
+from lab_plugin.campaign._ahead import Ahead
 from lab_plugin.campaign._control import Cancelled, Control
 from lab_plugin.campaign._ideas import IdeaDesk
 from lab_plugin.campaign._keeping import KeepDesk
@@ -83,6 +84,7 @@ class Steps:
         self._visits: dict[int, float] = {}
         self._flow_runs: dict[int, str] = {}
         self._cancelled: dict[int, str] = {}
+        self._ahead: Ahead[Idea] = Ahead()
         record, self._lock = lab.require_lock()
         self._epoch = record.epoch
         self._ideas = IdeaDesk(lab, proposer, lab.pool, lab.folder / "proposals")
@@ -109,8 +111,20 @@ class Steps:
         """An idea without a verdict: of several points, since one went on, as that one."""
         return self._open[number]
 
+    def begin(self, number: int) -> None:
+        """Start to make an idea, which `propose` then takes: meanwhile its run can be opened."""
+        self._ahead.begin(number, self._proposed(number))
+
+    async def forget_begun(self) -> None:
+        """End what was begun and nobody took."""
+        await self._ahead.forget()
+
     async def propose(self, number: int) -> Idea:
         """Take up the idea that is open under this number, or make a new one."""
+        begun = self._ahead.take(number)
+        return await (self._proposed(number) if begun is None else begun)
+
+    async def _proposed(self, number: int) -> Idea:
         if (idea := self._open.get(number)) is not None:
             return idea
         try:
@@ -197,6 +211,8 @@ class Steps:
         screening = await self._promotions.count(found.record, details)
         desk.trials.settle(found.record, runs)
         waits = screening.verdict is None and not screening.goes_on
+        if waits:
+            self.control.rest(idea.number)
         events.publish(events.IdeaScreened(found.record, flow_run, screening.sentence, waits))
         # What its programs took here is told in its result.
         self._visits[idea.number] = self._visits.get(idea.number, 0.0) + found.record.seconds

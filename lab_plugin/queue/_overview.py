@@ -76,8 +76,15 @@ def overview(lab: Lab) -> list[Waiting]:
     wishes = WishStore(lab.repository, lab.queue_ref).read()
     ideas, unread = open_ideas(lab)
     phases = _phases(lab)
-    decided = {number: record.verdict for number, record in lab.ledger.state().ideas.items()}
-    rows = [_waiting(idea, wishes, phases, decided) for idea in ideas.values() if idea.number not in decided]
+    ledger = lab.ledger.state()
+    decided = {number: record.verdict for number, record in ledger.ideas.items()}
+    reached = {result.number: f"waits at {result.tier}" for result in ledger.results}
+    states = {**reached, **phases}
+    rows = [
+        _waiting(idea, wishes, phases, decided, states.get(idea.number, "queued"))
+        for idea in ideas.values()
+        if idea.number not in decided
+    ]
     rows += [Waiting(number, name, "", "", "set aside", 0) for number, name in unread.items()]
     known = {row.number for row in rows} | decided.keys()
     rows += [Waiting(number, "", "", "", phase, 0) for number, phase in phases.items() if number not in known]
@@ -114,10 +121,11 @@ def _phases(lab: Lab) -> Mapping[int, str]:
     return Phases(lab.folder).read()
 
 
-def _waiting(idea: Idea, wishes: Wishes, phases: Mapping[int, str], decided: Mapping[int, Word]) -> Waiting:
+def _waiting(
+    idea: Idea, wishes: Wishes, phases: Mapping[int, str], decided: Mapping[int, Word], state: str
+) -> Waiting:
     number = idea.number
     before = [other for other in (*idea.after, *idea.only_if_kept) if other not in decided]
-    state = phases.get(number, "queued")
     if number in wishes.cancelled:
         state = "to be cancelled"
     elif number in wishes.held:

@@ -224,10 +224,9 @@ def _verdict_faults(walk: _Walk, verdict: VerdictRecord) -> Iterator[str]:
 def _dropped_faults(walk: _Walk, verdict: VerdictRecord) -> Iterator[str]:
     """An idea that goes no further was dropped by its tier's rule, or its campaign was at its end."""
     number, here = verdict.number, verdict.tier
-    if walk.rungs[here].waits(number):
-        if verdict.reason.startswith(WAITED):
-            yield from walk.words.end(verdict, walk.state)
-            return
+    if verdict.reason.startswith(WAITED):
+        yield from walk.words.end(verdict, walk.state)
+    elif walk.rungs[here].waits(number):
         walk.have_last_word(number, here)
     if number in walk.promoted[here]:
         yield f"idea {number} was due to go on from the tier {here}, and was reverted"

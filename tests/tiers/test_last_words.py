@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from lab_plugin.campaign import Plan, open_campaign
+from lab_plugin.feedback import Feedback
 from lab_plugin.lab import Lab
 from lab_plugin.ledger import TierRecord, VerdictRecord
 from lab_plugin.repository import RefChange
@@ -105,6 +106,10 @@ async def test_nothing_goes_on_after_the_end_of_a_campaign(
     why = "it waited to be promoted when the campaign ended: 0.0006 hours are spent"
     assert [(record.verdict, record.reason) for record in records] == 2 * [("reverted", why)]
     with opened(toy.folder) as lab:
+        for record in records:
+            (told,) = Feedback(lab).of(record)
+            assert (told.verdict, told.value, told.reason) == ("reverted", None, why)
+            assert dict(told.tiers) == dict(record.tiers) != {}
         at = {
             (isinstance(entry.record, VerdictRecord), entry.record.number): position
             for position, entry in enumerate(lab.ledger.records(), 1)

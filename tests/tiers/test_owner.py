@@ -7,7 +7,7 @@ from dataclasses import replace
 from lab_plugin.campaign import Plan, open_campaign
 from lab_plugin.lab import Lab
 from lab_plugin.ledger import VerdictRecord
-from lab_plugin.queue import Addition, Wishes, WishStore, add_idea
+from lab_plugin.queue import Addition, Wishes, WishStore, add_idea, overview
 from lab_plugin.verification import verify_ledger
 from tests.campaign.conftest import iterate, lock
 from tests.comparison.toy import Toy, idea
@@ -26,7 +26,7 @@ def cancel(lab: Lab, *numbers: int) -> None:
 
 async def test_an_idea_that_waits_to_be_promoted_is_cancelled(make_toy: Callable[..., Toy]) -> None:
     toy = make_toy(decision=DECISION, tiers=tiers("{ top_k = 1 }"))
-    toy.plan(idea("best", 9.0), idea("next", 7.0), idea("last", 1.0, "nap=2"))
+    toy.plan(idea("best", 9.0), idea("next", 7.0), idea("last", 1.0, "nap=4"))
     await lock(toy.folder)
     with opened(toy.folder) as lab:
         async with open_campaign(Lab.open(toy.folder), Plan({"iterations": 3})) as campaign:
@@ -38,6 +38,9 @@ async def test_an_idea_that_waits_to_be_promoted_is_cancelled(make_toy: Callable
 
             task = asyncio.create_task(work())
             while len(lab.ledger.state().results) < 2:
+                assert not task.done()
+                await asyncio.sleep(0.02)
+            while [row.state for row in overview(lab) if row.number != 3] != 2 * ["waits at proxy"]:
                 assert not task.done()
                 await asyncio.sleep(0.02)
             cancel(lab, 1)
