@@ -17,6 +17,7 @@ from prefect.states import Pending, to_state_create
 from prefect.tasks import Task
 
 from lab_plugin.flows.iteration import iteration
+from lab_plugin.flows.stage import WAITING
 
 # Stands for the subflow in its parent's graph; Prefect puts such a task there itself for a called flow.
 _PLACE = Task(fn=iteration.fn, name=iteration.name)
@@ -63,7 +64,9 @@ class _Engine(AsyncFlowRunEngine[Any, Any]):
             yield engine
 
     async def handle_success(self, result: Any) -> Any:
-        self.landed.set()
+        # What waits may have its verdict at once, and its run another last state after this one.
+        if not isinstance(result, State) or result.name != WAITING:
+            self.landed.set()
         return await super().handle_success(result)
 
 
@@ -106,9 +109,6 @@ class IterationRuns:
         Raises:
             Exception: What it failed with.
         """
-        while len(self._ending) >= self._most:
-            await asyncio.wait(self._ending, return_when=asyncio.FIRST_COMPLETED)
-            self._forget_ended()
         parameters = {"lab": self._lab, "number": number}
         engine = _Engine(flow=iteration, parameters=parameters, make=lambda: self._make(number, parameters))
         play = asyncio.create_task(self._play(engine))
@@ -123,6 +123,10 @@ class IterationRuns:
             landed.cancel()
         self._ending.add(play)
         self._forget_ended()
+        # An API that is slow is not to be left behind further and further.
+        while len(self._ending) > self._most:
+            await asyncio.wait(self._ending, return_when=asyncio.FIRST_COMPLETED)
+            self._forget_ended()
 
     async def finish(self) -> None:
         """Wait until the API knows the last state of all runs.

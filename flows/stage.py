@@ -8,6 +8,9 @@ from lab_plugin.campaign import running
 from lab_plugin.flows.tasks import compare, decide, evaluate, execute, screen
 from lab_plugin.ledger import VerdictRecord
 
+WAITING = "Waiting"
+"""State of the run of an idea that waits to be promoted."""
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -28,7 +31,7 @@ class Outcome:
         """What its run is called when it ends."""
         if self.verdict is not None:
             return self.verdict.verdict.capitalize()
-        return "Promoted" if self.goes_on else "Waiting"
+        return "Promoted" if self.goes_on else WAITING
 
     @property
     def message(self) -> str:

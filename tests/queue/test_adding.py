@@ -11,6 +11,7 @@ from lab_plugin.errors import LabError
 from lab_plugin.lab import Lab
 from lab_plugin.queue import Addition, Numbers, WishStore, add_idea, find_waiting, open_ideas, overview
 from lab_plugin.repository import Lease
+from tests.campaign.conftest import lock
 from tests.conftest import git
 
 
@@ -141,3 +142,20 @@ def test_an_idea_is_found_by_what_a_person_types(
         assert find_waiting(lab, text).number == 1
     with pytest.raises(LabError, match="No open idea of the lab rosenbrock fits 'two'"):
         find_waiting(lab, "two")
+
+
+async def test_another_seed_is_no_idea(home: Path, make_lab: Callable[..., Path]) -> None:
+    folder = make_lab(replace={'paths   = ["point.json"]': 'paths   = ["point.json", "notes.py"]'})
+    (folder / "notes.py").write_text("seed = 1\nwidth = 2\n")
+    git(folder, "add", "-A")
+    git(folder, "commit", "-qm", "Notes")
+    await lock(folder)
+    opened = Lab.open(folder)
+    try:
+        commit(folder, {"notes.py": "seed = 2\nwidth = 2\n"})
+        with pytest.raises(LabError, match="changes nothing but a seed"):
+            add_idea(opened, Addition(revision="mine"))
+        commit(folder, {"notes.py": "seed = 2\nwidth = 3\n"})
+        assert add_idea(opened, Addition(revision="mine")).number == 1
+    finally:
+        opened.close()

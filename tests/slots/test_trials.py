@@ -13,7 +13,7 @@ from lab_plugin.errors import ConfigError, SandboxError
 from lab_plugin.lab import Lab
 from lab_plugin.sandbox import Execution, Job, Limits, Sandbox, open_sandbox
 from lab_plugin.scorer import Trial, TrialRunner
-from lab_plugin.slots import Capacity, Slots
+from lab_plugin.slots import Capacity, Need, Slots
 from tests.campaign.conftest import lock
 from tests.conftest import git
 
@@ -113,3 +113,28 @@ async def test_a_sandbox_without_cards_refuses_them(tmp_path: Path) -> None:
             await sandbox.run(job)
     finally:
         await sandbox.close()
+
+
+async def test_a_program_that_proposes_takes_its_cores(home: Path, make_lab: Callable[..., Path]) -> None:
+    propose = "import json; json.dump({'x': 1.0, 'y': 1.5}, open('point.json', 'w'))"
+    strategy = f'name = "command"\ncommand = ["python", "-c", "{propose}"]\ncpus = 2'
+    folder = make_lab(replace={'name = "tpe"': strategy, "[budget]": "[resources]\ncpus = 2\n\n[budget]"})
+    await lock(folder)
+    lab = Lab.open(folder)
+    async with open_campaign(lab, Plan({"iterations": 1})) as campaign:
+        number = campaign.next_number()
+        assert number is not None
+        async with campaign._slots.taken(Need(1.0)):
+            proposing = asyncio.create_task(campaign.propose(number))
+            while not campaign._slots.waiting:
+                assert not proposing.done()
+                await asyncio.sleep(0.01)
+        idea = await proposing
+        assert idea.fault is None and campaign._slots.idle
+        campaign.stop("asked")
+    (folder / "lab.toml").write_text(
+        (folder / "lab.toml").read_text().replace("cpus = 2\n\n", "cpus = 1\n\n")
+    )
+    with pytest.raises(ConfigError, match="strategy.cpus: 2 cores are asked for, and there are 1"):
+        async with open_campaign(Lab.open(folder), Plan({"iterations": 1})):
+            pass
