@@ -132,9 +132,8 @@ async def test_a_program_that_proposes_takes_its_cores(home: Path, make_lab: Cal
         idea = await proposing
         assert idea.fault is None and campaign._slots.idle
         campaign.stop("asked")
-    (folder / "lab.toml").write_text(
-        (folder / "lab.toml").read_text().replace("cpus = 2\n\n", "cpus = 1\n\n")
-    )
+    text = (folder / "lab.toml").read_text()
+    (folder / "lab.toml").write_text(text.replace("[resources]\ncpus = 2", "[resources]\ncpus = 1"))
     with pytest.raises(ConfigError, match="strategy.cpus: 2 cores are asked for, and there are 1"):
         async with open_campaign(Lab.open(folder), Plan({"iterations": 1})):
             pass
