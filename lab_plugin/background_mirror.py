@@ -21,8 +21,7 @@ from lab_plugin.lab import Lab
 from lab_plugin.mirroring import make_mirror
 
 _CATCH_UP_SECONDS = 60.0
-# Iterations wait for the API and for candidates, and nobody for this.
-_NICENESS = 19
+_NICENESS = 10
 _SOURCE = "lab_plugin.tracking"
 _log = logging.getLogger(_SOURCE)
 
