@@ -30,8 +30,13 @@ class LastWords:
     def campaign(self, record: CampaignRecord) -> None:
         """A campaign is opened, revised or closed."""
         if record.event == "opened" or dict(record.budget) != dict(self._budget):
-            self._budget, self._said = record.budget, {}
-            self._ended, self._stays_ended = "", False
+            self._budget = record.budget
+            self.forget()
+
+    def forget(self) -> None:
+        """What was said holds no more: the campaign goes on under another lock, or with another budget."""
+        self._said = {}
+        self._ended, self._stays_ended = "", False
 
     def said(self, tier: str, number: int) -> None:
         """A rule had its last word, by which an idea goes on, or does not."""

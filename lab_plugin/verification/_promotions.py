@@ -118,6 +118,7 @@ def _faults(lab: Lab, walk: _Walk, entry: Entry) -> Iterator[str]:
             walk.tiers, walk.open = _tiers(lab, lock), []
             walk.lock, walk.champions = lock, {lock.champion: lab.repository.tree_of(lock.commit)}
             walk.begin()
+            walk.words.forget()
         case CampaignRecord() as campaign:
             walk.words.campaign(campaign)
             if campaign.event == "opened":
