@@ -90,17 +90,16 @@ class PromotionDesk:
         async with self._counting:
             hopeless = await self._close_hopeless()
             moved = hopeless or bool(await self._close_dropped())
-            if not moved and not schedule.busy and self._agenda.ending and (waiting := schedule.waiting()):
+            # The last word of a tier is for when no result can come any more.
+            over = self._agenda.ending and not (schedule.busy or schedule.held_back)
+            if not moved and over and (waiting := schedule.waiting()):
                 moved = True
                 if (end := self._must_end()) is not None:
                     for number in waiting:
                         await self._close(number, Ruling(verdict="reverted", reason=f"{WAITED}{end}"))
-                elif not schedule.held_back:
+                else:
                     schedule.finish()
                     await self._close_dropped()
-                else:
-                    # The last word of a tier is for when no result can come any more.
-                    moved = False
         if moved:
             self._agenda.counted()
         return moved

@@ -48,14 +48,6 @@ class LastWords:
         if result.tier in self._said and "plateau" not in self._budget:
             number = self._said[result.tier]
             yield f"{told} came after the last word of the tier's rule, by which idea {number} was judged"
-        yield from self.faults_after_end(told)
-
-    def faults_after_end(self, told: str) -> Iterator[str]:
-        """What speaks against an idea that goes on here.
-
-        Args:
-            told: The idea, in words.
-        """
         if self._stays_ended:
             yield f"{told} went on after its campaign had ended: {self._ended}"
 

@@ -45,7 +45,7 @@ pathlib.Path("point.json").write_text(json.dumps(plan[int(os.environ["LAB_IDEA"]
 
 CANDIDATE = """import json, os, pathlib, subprocess, sys, time
 point = json.loads(pathlib.Path("point.json").read_text())
-for step, value in point.get("curve", []):
+for step, value in point.get("curve-" + os.environ["LAB_TIER"], point.get("curve", [])):
     print("LAB_CURVE", step, value, flush=True)
 if "raw" in point:
     sys.stdout.buffer.write(point["raw"].encode("latin-1"))

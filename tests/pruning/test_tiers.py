@@ -56,7 +56,7 @@ async def test_each_tier_prunes_by_its_own_rule_and_all_is_mirrored_again(
         bad,
         {"curve": rising(0.7), "value": 0.2},
         # Good enough for the first tier; at the last one none is ended for such a curve.
-        {"curve": rising(0.55), "value": 0.4},
+        {"curve": rising(0.9), "curve-final": rising(0.1), "value": 0.4},
     ]
     folder = make(plan, TIERS)
     await lock(folder)
