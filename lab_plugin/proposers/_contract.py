@@ -173,7 +173,7 @@ class Setup:
         settings: The `[strategy]` table without `name` and `batch`, already checked to be plain TOML values.
         space: The search space; empty when the lab has none.
         goal: `maximize` or `minimize`.
-        sandbox: For proposers that run programs.
+        sandbox: For proposers that run programs; each run waits for the cores of its limits.
         writable: `candidate.paths`, relative to the workspace's root.
         directory: The lab's folder, relative to the workspace's root.
         files: What a program may see and edit, as `Job.files`.
