@@ -16,6 +16,7 @@ from lab_plugin.cli._campaign import results, run, status
 from lab_plugin.cli._decisions import confirm, rerun
 from lab_plugin.cli._diagnose import diagnose
 from lab_plugin.cli._digest import digest
+from lab_plugin.cli._export import export
 from lab_plugin.cli._ideas import diff, show
 from lab_plugin.cli._import import import_history
 from lab_plugin.cli._queue import add, cancel, pause, prioritize, queue, resume
@@ -59,6 +60,7 @@ for command in (
     simulate,
     verify,
     attest,
+    export,
     sync,
     merge,
     clean,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lab_plugin.cli._attest import verify_file
+from lab_plugin.cli._export import ARCHIVES, verify_archive_file
 from lab_plugin.cli._options import JsonOption, LabOption, number, opened, print_json, print_untrusted
 from lab_plugin.errors import LabError
 
@@ -26,7 +27,7 @@ _FILE = re.compile(r"[./]")
 def verify(
     what: Annotated[
         str,
-        typer.Argument(metavar="[IDEA|FILE]", help="One idea, or a file of `lab attest`; else the ledger."),
+        typer.Argument(metavar="[IDEA|FILE]", help="One idea, or a file of `lab attest` or `lab export`."),
     ] = "",
     rerun: Annotated[
         bool, typer.Option("--rerun", help="Score the idea again, with its epoch's scorer.")
@@ -34,10 +35,14 @@ def verify(
     lab: LabOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Prove the whole ledger from git; with IDEA what that idea says; with FILE an attestation."""
+    """Prove the whole ledger from git; with IDEA what it says; with FILE an attestation or an archive."""
     if rerun and not what:
         raise LabError("--rerun scores one idea again, and none is named.", "Run `lab verify best --rerun`.")
-    if what.endswith(".json") or (_FILE.search(what) and os.path.lexists(what)):
+    if what.lower().endswith(ARCHIVES):
+        if rerun:
+            raise LabError(f"{what} is a file; --rerun takes an idea.", "Run it in a repository of the lab.")
+        ok = verify_archive_file(Path(what), as_json)
+    elif what.endswith(".json") or (_FILE.search(what) and os.path.lexists(what)):
         if rerun:
             raise LabError(f"{what} is a file; --rerun takes an idea.", "Name the idea that it attests.")
         ok = verify_file(Path(what), lab, as_json)

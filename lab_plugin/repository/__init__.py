@@ -1,5 +1,6 @@
 """The user's git repository: objects, refs, workspaces, the lease, and the safe way in for edits."""
 
+from lab_plugin.repository._bundle import unpack_bundle
 from lab_plugin.repository._diff import DiffStat
 from lab_plugin.repository._git import user_settings
 from lab_plugin.repository._intake import IntakeLimits, IntakeResult, may_change, take_in
@@ -48,5 +49,6 @@ __all__ = [
     "require_free",
     "shown_address",
     "take_in",
+    "unpack_bundle",
     "user_settings",
 ]

@@ -7,10 +7,10 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from lab_plugin.errors import RepositoryError
-from lab_plugin.repository import _diff, _merge, _refs
+from lab_plugin.repository import _bundle, _diff, _merge, _refs
 from lab_plugin.repository._diff import LIMIT, DiffStat
 from lab_plugin.repository._git import Git, bare, discover, failure, find_git
 from lab_plugin.repository._objects import EMPTY_TREE, Objects
@@ -400,6 +400,22 @@ class Repository:
         """
         if changes := list(changes):
             _refs.transact(self._git, changes, beyond_lab=beyond_lab)
+
+    def write_bundle(self, refs: Mapping[str, str], target: BinaryIO) -> None:
+        """Write refs, and all that they reach, as a git bundle.
+
+        The same refs give the same bytes with the same version of git.
+
+        Args:
+            refs: Full name -> object id.
+            target: Where to.
+
+        Raises:
+            RepositoryError: This is a shallow clone, or an object is missing.
+        """
+        if self.is_shallow:
+            raise RepositoryError(f"{self.top} is a shallow clone.", "Run `git fetch --unshallow`.")
+        _bundle.write_bundle(self._git, refs, target)
 
     # --- differences -----------------------------------------------------------------------------------
 
