@@ -26,6 +26,9 @@ def database_of(where: str) -> Path | None:
 
 def is_database(path: Path) -> bool:
     """Whether a file is a SQLite database."""
+    if not path.is_file():
+        # A pipe would be waited for.
+        return False
     try:
         with path.open("rb") as stream:
             return stream.read(len(MAGIC)) == MAGIC

@@ -1,8 +1,8 @@
 """Tables as such systems keep them: `results.tsv`, or the same with commas.
 
 Some write their cells as they are, others with the quotes of a spreadsheet. A line with as many cells as the
-header is taken by itself, so that a stray quote never swallows the lines that follow; one with fewer, in
-which a quote is open, goes on in the next lines.
+header is taken by itself, so that a stray quote never swallows the rows that follow; one in which a quote is
+open goes on in the lines behind it that are no rows.
 """
 
 from __future__ import annotations
@@ -60,35 +60,40 @@ def read_table(path: Path, delimiter: str) -> Table:
 def _rows(
     lines: Iterator[Line | BadRow], header: tuple[str, ...], delimiter: str
 ) -> Iterator[Cells | BadRow]:
-    width = len(header)
     waiting: list[Line] = []
     for line in lines:
-        if isinstance(line, BadRow):
-            yield from _given_up(waiting, delimiter, width)
-            waiting = []
-            yield line
-            continue
-        if not waiting or _split(line.text, delimiter, width) is not None:
+        alone = None if isinstance(line, BadRow) else _split(line.text, delimiter, len(header))
+        if isinstance(line, BadRow) or alone is not None:
             # A whole row by itself ends what seemed to go on.
-            yield from _given_up(waiting, delimiter, width)
+            yield from _given_up(waiting, header, delimiter)
             waiting = []
-        waiting.append(line)
-        joined = "\n".join(part.text for part in waiting)
-        cells = _split(joined, delimiter, width)
-        if cells is not None:
-            yield Cells(waiting[0].number, dict(zip(header, cells, strict=True)))
-            waiting = []
-        elif not _opened(joined) or len(waiting) > _CONTINUED or len(joined) > LINE_BYTES:
-            yield from _given_up(waiting, delimiter, width)
-            waiting = []
-    yield from _given_up(waiting, delimiter, width)
+        if isinstance(line, BadRow):
+            yield line
+        elif alone is not None and not (alone[-1].startswith('"') and _opened(line.text)):
+            yield Cells(line.number, dict(zip(header, alone, strict=True)))
+        else:
+            waiting.append(line)
+            joined = "\n".join(part.text for part in waiting)
+            cells = None if alone is not None else _split(joined, delimiter, len(header))
+            if cells is not None:
+                yield Cells(waiting[0].number, dict(zip(header, cells, strict=True)))
+                waiting = []
+            elif not _opened(joined) or len(waiting) > _CONTINUED or len(joined) > LINE_BYTES:
+                yield from _given_up(waiting, header, delimiter)
+                waiting = []
+    yield from _given_up(waiting, header, delimiter)
 
 
-def _given_up(waiting: list[Line], delimiter: str, width: int) -> Iterator[BadRow]:
+def _given_up(waiting: list[Line], header: tuple[str, ...], delimiter: str) -> Iterator[Cells | BadRow]:
+    """Lines that do not make one row together, each by itself."""
     for line in waiting:
+        cells = _split(line.text, delimiter, len(header))
         found = len(line.text.split(delimiter))
-        told = "an open quote" if found == width else f"{found} cells, and the header has {width}"
-        yield BadRow(line.number, f"it has {told}")
+        told = "an open quote" if found == len(header) else f"{found} cells, and the header has {len(header)}"
+        if cells is None:
+            yield BadRow(line.number, f"it has {told}")
+        else:
+            yield Cells(line.number, dict(zip(header, cells, strict=True)))
 
 
 def _opened(text: str) -> bool:
