@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import tempfile
 from collections.abc import Iterator
@@ -15,12 +16,13 @@ from lab_plugin.importing._lines import require_file
 
 MAGIC = b"SQLite format 3\0"
 _SQLITE = "sqlite:///"
+_ADDRESS = re.compile(r"sqlite(?:\+\w+)?:///([^?]+)(?:\?.*)?")
 
 
 def database_of(where: str) -> Path | None:
     """The file of a SQLite address, or of a path; None for another kind of address."""
-    if where.startswith(_SQLITE):
-        return Path(where.removeprefix(_SQLITE).partition("?")[0])
+    if (found := _ADDRESS.fullmatch(where)) is not None:
+        return Path(found[1])
     return None if "://" in where else Path(where)
 
 

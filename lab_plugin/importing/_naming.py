@@ -11,7 +11,7 @@ def shown_address(where: str) -> str:
     if "://" not in where:
         return Path(where).name
     parts = urlsplit(where)
-    if parts.scheme == "sqlite" or parts.scheme == "file":
+    if parts.scheme == "file" or parts.scheme.startswith("sqlite"):
         return Path(parts.path).name
     host = parts.netloc.rpartition("@")[2]
     return f"{parts.scheme}://{host}{parts.path}"

@@ -62,7 +62,7 @@ def _form(wish: Wish) -> Form:
         )
     if path.is_dir():
         return "mlflow"
-    if wish.where.startswith("sqlite:") or is_database(path):
+    if "://" in wish.where or is_database(path):
         return _form_of_database(path)
     return _form_of_file(path)
 

@@ -66,7 +66,7 @@ def open_study(wish: Wish, mapper: Mapper) -> Iterator[Reading]:
 @contextmanager
 def _storage(where: str) -> Iterator[BaseStorage]:
     path = database_of(where)
-    if path is not None and not where.startswith("sqlite:") and not is_database(path):
+    if path is not None and "://" not in where and not is_database(path):
         with _journal(path) as storage:
             yield storage
         return

@@ -120,7 +120,7 @@ def import_history(
     )
     if dry_run:
         return _counted(lab, told, _new(lab, lock, told, found.rows))
-    return _write(lab, told, found)
+    return _write(lab, lock, told, found)
 
 
 def _require_lock(state: State) -> LockRecord:
@@ -223,11 +223,12 @@ def _counted(lab: Lab, told: ImportReport, rows: Iterable[Row]) -> ImportReport:
     )
 
 
-def _write(lab: Lab, told: ImportReport, found: _Found) -> ImportReport:
+def _write(lab: Lab, lock: LockRecord, told: ImportReport, found: _Found) -> ImportReport:
     with Lease.acquire(lab.repository, lab.lease_ref, "lab import") as lease:
         lab.mend(lease)
         lab.ledger.require_signing()
-        lock = _require_lock(lab.ledger.state())
+        if lab.ledger.state().lock != lock:
+            raise ImportingError("The lab was locked anew meanwhile.", "Run `lab import` again.")
         rows = _new(lab, lock, told, found.rows)
         report = _counted(lab, told, rows)
         if not rows:
