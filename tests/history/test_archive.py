@@ -99,7 +99,7 @@ def test_it_is_proved_in_an_empty_folder(archive: bytes, tmp_path: Path, home: P
 @pytest.mark.parametrize(
     ("part", "old", "new", "said"),
     [
-        ("results.json", b'"kept"', b'"lost"', "its results.json does not follow"),
+        ("results.json", b'"verdict"', b'"verdikt"', "its results.json does not follow"),
         ("results.tsv", b"\tkeep\t", b"\tkept\t", "its results.tsv does not follow"),
         ("results.csv", b",discard,", b",discord,", "its results.csv does not follow"),
         (
