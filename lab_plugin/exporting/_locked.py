@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lab_plugin import config as configuration
 from lab_plugin.config import LAB_FILE
+from lab_plugin.epoch import config_of
 from lab_plugin.errors import LedgerError, LockError
 from lab_plugin.home import Home
 from lab_plugin.lab import Lab
@@ -36,7 +37,8 @@ def lab_as_locked(repository: Repository, name: str, home: Home) -> Lab:
     config = configuration.parse(text, str(source))
     if config.lab.name != name:
         raise LedgerError(f"The lock in the ledger of the lab {name} is of a lab {config.lab.name}.")
-    return Lab(config, repository, home)
+    # Its own file names the blocks, and the lock holds what they said.
+    return Lab(config_of(Lab(config, repository, home), lock), repository, home)
 
 
 def newest_lock(lab: Lab) -> LockRecord:
