@@ -1,6 +1,7 @@
 """Real Optuna storages and a real MLflow store."""
 
 import hashlib
+import os
 import shutil
 import warnings
 from pathlib import Path
@@ -17,7 +18,7 @@ from lab_plugin.errors import ImportingError
 from lab_plugin.importing import imported_document
 from lab_plugin.lab import Lab
 from lab_plugin.mirroring import make_mirror, open_store
-from lab_plugin.tracking import connect
+from lab_plugin.tracking import Store, connect
 from tests.history.conftest import Import
 
 _SPACE = {"x": FloatDistribution(-2.0, 2.0), "y": FloatDistribution(-1.0, 3.0)}
@@ -107,7 +108,7 @@ def test_what_is_no_storage_is_refused(tmp_path: Path, take: Import, content: by
 
 def test_experiments_are_read_from_mlflow(tmp_path: Path, take: Import, lab: Lab, mlflow_store: Path) -> None:
     file = Path(shutil.copy(mlflow_store, tmp_path / "theirs.db"))
-    client = connect(open_store(lab).__class__(f"sqlite:///{file}"))
+    client = connect(Store(f"sqlite:///{file}"))
     experiment = client.create_experiment("theirs", artifact_location=(tmp_path / "a").as_uri())
 
     def run(name: str, status: str, values: dict[str, float], tags: dict[str, str]) -> None:
@@ -140,6 +141,21 @@ def test_experiments_are_read_from_mlflow(tmp_path: Path, take: Import, lab: Lab
         {"loss": 2.0},
     )
     assert (failed["value"], failed["status"]) == (None, "crash")
+
+
+def test_a_folder_of_mlflow_is_read(tmp_path: Path, take: Import, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "mlruns"
+    with monkeypatch.context() as patch:
+        patch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+        client = connect(Store(folder.as_uri()))
+        experiment = client.create_experiment("old")
+        run = client.create_run(experiment).info.run_id
+        client.log_metric(run, "value", 2.5)
+        client.set_terminated(run)
+    for where in (folder, folder.as_uri()):
+        report = take(where, dry_run=True)
+        assert (report.form, report.rows, report.valued) == ("mlflow", 1, 1)
+    assert "MLFLOW_ALLOW_FILE_STORE" not in os.environ
 
 
 def test_imports_are_shown_in_mlflow_apart_and_the_mirror_is_not_taken_back(
