@@ -33,17 +33,14 @@ class AnthropicModel(Described, Block):
 
     _block_type_name = "Anthropic Model"
     _documentation_url = DOCUMENTATION
-    _description = (
-        "A model that makes or reviews ideas, with the key to it. The key reaches the process that asks the "
-        "model, and no file, log or sandbox."
-    )
+    _description = "A model that makes or reviews ideas. The key reaches no file, log or sandbox."
 
     model: str = Field(
         title="Model", description="Name of the model at the provider.", examples=["claude-opus-4-5"]
     )
     api_key: SecretStr = Field(title="API key", description="Key of the API; it is stored as a secret.")
-    base_url: str | None = Field(
-        default=None,
+    base_url: str = Field(
+        default="",
         title="Base URL",
         description="Address of the API, where a gateway stands before it. Empty: the provider's own.",
         examples=["https://gateway.example.org"],
@@ -56,6 +53,4 @@ class AnthropicModel(Described, Block):
         """The settings that a proposer takes; nobody is asked anything."""
         from lab_plugin.model_settings import ModelSettings
 
-        return ModelSettings(
-            self.model, self.api_key.get_secret_value(), self.base_url or "", self.max_tokens
-        )
+        return ModelSettings(self.model, self.api_key.get_secret_value(), self.base_url, self.max_tokens)

@@ -77,9 +77,10 @@ def _read(client: SyncPrefectClient, name: str) -> GivesSettings:
 
 def _hint(client: SyncPrefectClient, slug: str, document: str) -> str:
     try:
-        found = client.read_block_documents_by_type(slug, include_secrets=False)
+        client.read_block_type_by_slug(slug)
     except ObjectNotFound:
         return f"; the API does not know the type yet: `prefect block register -m {__package__}`"
+    found = client.read_block_documents_by_type(slug, include_secrets=False)
     names = sorted(block.name for block in found if block.name)
     if near := difflib.get_close_matches(document, names, 1):
         return f"; did you mean {slug}/{near[0]}?"

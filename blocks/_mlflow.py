@@ -23,9 +23,8 @@ class MlflowTracking(GivesSettings, Block):
         artifact_location: Where experiments keep their files.
 
     Example:
-        Name it in a `lab.toml` as `[tracking] block = "mlflow-tracking/BLOCK_NAME"`, or use it in a program:
-
         ```python
+        # In lab.toml: [tracking] block = "mlflow-tracking/NAME"
         from lab_plugin.blocks import MlflowTracking
 
         block = MlflowTracking.load("BLOCK_NAME")
@@ -36,28 +35,25 @@ class MlflowTracking(GivesSettings, Block):
     _block_type_name = "MLflow Tracking"
     _block_type_slug = "mlflow-tracking"
     _documentation_url = DOCUMENTATION
-    _description = (
-        "The MLflow server or store that shows a lab's runs. The password reaches the process that writes to "
-        'MLflow, and no file, log or sandbox. A lab names it as `[tracking] block = "mlflow-tracking/NAME"`.'
-    )
+    _description = "The MLflow server that shows a lab's runs. The password reaches no file, log or sandbox."
 
     tracking_uri: str = Field(
         title="Tracking URI",
         description="Address of the MLflow server, or of a store; without user and password.",
         examples=["https://mlflow.example.org"],
     )
-    username: str | None = Field(
-        default=None,
+    username: str = Field(
+        default="",
         title="Username",
         description="Whom the server knows. Empty: nobody, or MLFLOW_TRACKING_USERNAME of the machine.",
     )
-    password: SecretStr | None = Field(
-        default=None,
+    password: SecretStr = Field(
+        default=SecretStr(""),
         title="Password",
         description="Of that user. Empty: none, or MLFLOW_TRACKING_PASSWORD of the machine.",
     )
-    artifact_location: str | None = Field(
-        default=None,
+    artifact_location: str = Field(
+        default="",
         title="Artifact location",
         description="Where the lab's experiment keeps its files. Empty: as the server sees fit.",
         examples=["s3://bucket/lab", "file:///srv/artifacts"],
@@ -69,11 +65,11 @@ class MlflowTracking(GivesSettings, Block):
 
     def secrets(self) -> dict[str, str]:
         """The password."""
-        return filled(password=self.password.get_secret_value() if self.password else "")
+        return filled(password=self.password.get_secret_value())
 
     def build(self) -> Store:
         """The store; nothing is opened."""
         from lab_plugin.tracking import Store
 
         password = self.secrets().get("password", "")
-        return Store(self.tracking_uri, self.artifact_location or "", self.username or "", password)
+        return Store(self.tracking_uri, self.artifact_location, self.username, password)

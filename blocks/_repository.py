@@ -34,8 +34,7 @@ class LabRepository(Described, Block):
     _block_type_name = "Lab Repository"
     _documentation_url = DOCUMENTATION
     _description = (
-        "A git repository with a lab in it. Deployments of the lab fetch it from here, with the token where "
-        "it is private; the token stays in this block and is never written into a deployment."
+        "A git repository with a lab in it, for deployments to fetch. The token stays in this block."
     )
 
     address: str = Field(
@@ -43,14 +42,14 @@ class LabRepository(Described, Block):
         description="Of the repository: https://, ssh:// or a path that all workers have; no password in it.",
         examples=["https://git.example.org/team/digits.git"],
     )
-    branch: str | None = Field(
-        default=None, title="Branch", description="The branch to fetch. Empty: the repository's default."
+    branch: str = Field(
+        default="", title="Branch", description="The branch to fetch. Empty: the repository's default."
     )
     folder: str = Field(
         default=".", title="Folder", description="The lab's folder in the repository, where its lab.toml is."
     )
-    access_token: SecretStr | None = Field(
-        default=None,
+    access_token: SecretStr = Field(
+        default=SecretStr(""),
         title="Access token",
         description="Lets a private https:// repository be read. Empty: the worker's git has what it takes.",
     )
@@ -66,7 +65,7 @@ class LabRepository(Described, Block):
         clone: dict[str, Any] = {"id": "clone", "repository": self.address}
         if self.branch:
             clone["branch"] = self.branch
-        if self.access_token is not None:
+        if self.access_token.get_secret_value():
             if self._block_document_name is None:
                 raise ValueError("Save the block first: a deployment names it, and holds no token.")
             name = f"{self.get_block_type_slug()}.{self._block_document_name}"

@@ -26,7 +26,7 @@ Guarantee = Literal[
 ]
 
 _REQUIRE = (
-    "Guarantees without which nothing is run. `lab check` says which of them hold on a machine, and tries to "
+    "Guarantees without which nothing is run. lab check says which of them hold on a machine, and tries to "
     "break them."
 )
 
@@ -39,9 +39,8 @@ class BubblewrapSandbox(GivesSettings, Block):
         require: Guarantees without which nothing is run.
 
     Example:
-        Name it in a `lab.toml` as `[sandbox] block = "bubblewrap-sandbox/BLOCK_NAME"`, or in a program:
-
         ```python
+        # In lab.toml: [sandbox] block = "bubblewrap-sandbox/NAME"
         from lab_plugin.blocks import BubblewrapSandbox
 
         block = BubblewrapSandbox.load("BLOCK_NAME")
@@ -52,14 +51,13 @@ class BubblewrapSandbox(GivesSettings, Block):
     _block_type_name = "Bubblewrap Sandbox"
     _documentation_url = DOCUMENTATION
     _description = (
-        "A sandbox for a lab's programs on a Linux machine: no network, nothing of the host can be changed, "
-        'and no process outlives its run. A lab names it as `[sandbox] block = "bubblewrap-sandbox/NAME"`.'
+        "Runs a lab's programs on a Linux machine, without network and without any right to change it."
     )
 
-    python: str | None = Field(
-        default=None,
+    python: str = Field(
+        default="",
         title="Python",
-        description="Interpreter that `python` means inside. Empty: the one that runs `lab`.",
+        description="Interpreter that python means inside. Empty: the one that runs lab.",
         examples=["/opt/env/bin/python"],
     )
     require: list[Guarantee] = Field(default_factory=list, title="Required guarantees", description=_REQUIRE)
@@ -91,9 +89,8 @@ class DockerSandbox(GivesSettings, Block):
         require: Guarantees without which nothing is run.
 
     Example:
-        Name it in a `lab.toml` as `[sandbox] block = "docker-sandbox/BLOCK_NAME"`, or in a program:
-
         ```python
+        # In lab.toml: [sandbox] block = "docker-sandbox/NAME"
         from lab_plugin.blocks import DockerSandbox
 
         block = DockerSandbox.load("BLOCK_NAME")
@@ -103,13 +100,10 @@ class DockerSandbox(GivesSettings, Block):
 
     _block_type_name = "Docker Sandbox"
     _documentation_url = DOCUMENTATION
-    _description = (
-        "A sandbox for a lab's programs in containers of one image, with GPUs where the machine has them. "
-        'Its digest is what is locked. A lab names it as `[sandbox] block = "docker-sandbox/NAME"`.'
-    )
+    _description = "Runs a lab's programs in containers of one image, with GPUs where the machine has them."
 
-    image: str | None = Field(
-        default=None,
+    image: str = Field(
+        default="",
         title="Image",
         description=(
             "Name, name@sha256:... or id of the image. Empty: that of the lab's own Dockerfile, or the one "
@@ -117,10 +111,10 @@ class DockerSandbox(GivesSettings, Block):
         ),
         examples=["registry.example.org/lab@sha256:..."],
     )
-    python: str | None = Field(
-        default=None,
+    python: str = Field(
+        default="",
         title="Python",
-        description="Path of the interpreter inside the image. Empty: the `python` on its PATH.",
+        description="Path of the interpreter inside the image. Empty: the python on its PATH.",
         examples=["/opt/env/bin/python"],
     )
     require: list[Guarantee] = Field(default_factory=list, title="Required guarantees", description=_REQUIRE)
@@ -139,6 +133,6 @@ class DockerSandbox(GivesSettings, Block):
         from lab_plugin.sandbox import open_sandbox, require_guarantees
 
         python = Path(self.python) if self.python else None
-        sandbox = open_sandbox("docker", python=python, image=self.image)
+        sandbox = open_sandbox("docker", python=python, image=self.image or None)
         require_guarantees(sandbox, self.require)
         return sandbox

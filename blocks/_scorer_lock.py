@@ -21,9 +21,8 @@ class ScorerLock(GivesSettings, Block):
         epoch: Its epoch.
 
     Example:
-        Name it in a `lab.toml` as `[lock] block = "scorer-lock/BLOCK_NAME"`, or read it in a program:
-
         ```python
+        # In lab.toml: [lock] block = "scorer-lock/NAME"
         from lab_plugin.blocks import ScorerLock
 
         block = ScorerLock.load("BLOCK_NAME")
@@ -34,25 +33,24 @@ class ScorerLock(GivesSettings, Block):
     _block_type_name = "Scorer Lock"
     _documentation_url = DOCUMENTATION
     _description = (
-        "The lock that a lab must have: its scorer, data, rules and environment as one digest. A lab with "
-        'another lock is not run. A lab names it as `[lock] block = "scorer-lock/NAME"`.'
+        "The lock that a lab must have. A lab whose scorer, data, rules or environment differ is not run."
     )
 
     digest: str = Field(
         title="Digest",
-        description="The digest that `lab lock --json` prints and lab.lock holds: 64 hexadecimal digits.",
+        description="The digest that lab lock --json prints and lab.lock holds: 64 hexadecimal digits.",
         pattern="^[0-9a-f]{64}$",
     )
-    epoch: int | None = Field(
-        default=None, title="Epoch", description="Number of the epoch. Empty: any with this digest.", ge=1
+    epoch: int = Field(
+        default=0, title="Epoch", description="Number of the epoch. 0: any with this digest.", ge=0
     )
 
     def settings(self) -> dict[str, Any]:
         """Keys of `[lock]`."""
-        return filled(digest=self.digest, epoch=self.epoch)
+        return filled(digest=self.digest, epoch=self.epoch or None)
 
     def build(self) -> ExpectedLock:
         """What `[lock]` would say."""
         from lab_plugin.config import ExpectedLock
 
-        return ExpectedLock(digest=self.digest, epoch=self.epoch)
+        return ExpectedLock.model_validate(self.settings())

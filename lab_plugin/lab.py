@@ -14,6 +14,7 @@ from lab_plugin import config as configuration
 from lab_plugin.block_settings import BlockSettings, remembered
 from lab_plugin.config import LOCK_FILE, Config, is_scorer_file
 from lab_plugin.errors import ConfigError, LockError, RepositoryError
+from lab_plugin.expected_lock import require_expected
 from lab_plugin.home import Home, identity
 from lab_plugin.ledger import Ledger, LockRecord
 from lab_plugin.redaction import Redactor
@@ -397,13 +398,16 @@ class Lab:
         """The lock in force, proved to be what is found now.
 
         Raises:
-            LockError: There is none, `lab.lock` and the ledger disagree, or something changed since.
+            LockError: There is none, it is not the one of `[lock]`, `lab.lock` and the ledger disagree, or
+                something changed since.
+            ConfigError: `[lock]` is in a block that was never looked up here.
         """
         record = self.ledger.state().lock
         if record is None:
             raise LockError(f"The lab {self.name} is not locked yet.", "Run `lab lock`.")
         self.require_own(record)
-        self.require_expected(record)
+        self.require_settings("lock")
+        require_expected(self._main.config, record)
         lock = read_lock(self.config.folder / FILE_NAME)
         if lock.digest != record.digest:
             raise LockError(
@@ -431,26 +435,6 @@ class Lab:
                 "Give this lab another [lab] name. If it was moved, commit that, and run "
                 "`lab lock --baseline HEAD --reason 'moved'`.",
             )
-
-    def require_expected(self, record: LockRecord) -> None:
-        """See that a lock is the one that `[lock]` asks for.
-
-        Raises:
-            LockError: It is another one.
-            ConfigError: `[lock]` is in a block that was never looked up here.
-        """
-        self.require_settings("lock")
-        expected = self.config.lock
-        if expected.digest in (None, record.digest) and expected.epoch in (None, record.epoch):
-            return
-        names = self._main.config.block_names("lock")
-        where = f"the block {names[0]}" if names else "[lock]"
-        epoch = f"epoch {expected.epoch}, " if expected.epoch is not None else ""
-        raise LockError(
-            f"The lab must have the lock {expected.digest} ({epoch}by {where} of {self.config.source}), "
-            f"and has {record.digest} (epoch {record.epoch}).",
-            f"Undo what changed the scorer, fetch the ledger with that lock, or put this one into {where}.",
-        )
 
     def runner_of(
         self, sandbox: Sandbox, tree: str, files: Mapping[str, str], config: Config | None = None

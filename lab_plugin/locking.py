@@ -16,6 +16,7 @@ from lab_plugin.config import USAGE_METRICS, check_committed
 from lab_plugin.details import store_score
 from lab_plugin.epoch import load_lock, lock_of, store_epoch
 from lab_plugin.errors import LabError, LockError
+from lab_plugin.expected_lock import unexpected
 from lab_plugin.holdout import HoldoutScore, find_overlaps, holdout_runner, score_holdout, store_holdout
 from lab_plugin.idea import PlannedPoint
 from lab_plugin.lab import Lab
@@ -36,7 +37,8 @@ class Locking:
         record: The lock in force now.
         opened: A new epoch was opened.
         changes: What changed since the last epoch, one line each.
-        warnings: What makes the hold-out worth less than it seems, one line each.
+        warnings: What makes the hold-out worth less than it seems, or keeps the lab from being run with this
+            lock, one line each.
     """
 
     record: LockRecord
@@ -72,7 +74,7 @@ async def lock_lab(lab: Lab, sandbox: Sandbox, reason: str = "", baseline: str =
             terms = await asyncio.to_thread(lab.terms, "now")
             if state.lock.digest == terms.digest() and not baseline:
                 _write_lock(lab, terms, state.lock)
-                return Locking(state.lock, opened=False, changes=(), warnings=find_overlaps(lab))
+                return Locking(state.lock, opened=False, changes=(), warnings=_warnings(lab, state.lock))
             changes = _require_reason(lab, state.lock, terms, reason)
         record, terms = await _open_epoch(lab, sandbox, state, reason or "first lock", baseline)
         best = state.champion.commit if state.champion else ""
@@ -86,7 +88,7 @@ async def lock_lab(lab: Lab, sandbox: Sandbox, reason: str = "", baseline: str =
             ],
         )
         _write_lock(lab, terms, record)
-        return Locking(record, opened=True, changes=changes, warnings=find_overlaps(lab))
+        return Locking(record, opened=True, changes=changes, warnings=_warnings(lab, record))
 
 
 async def probe_baseline(lab: Lab, sandbox: Sandbox, commit: str, seeds: Sequence[int] = ()) -> Rescoring:
@@ -226,6 +228,11 @@ def _require_reason(lab: Lab, lock: LockRecord, terms: Terms, reason: str) -> tu
             "Run `lab lock --reason '...'`; scores of different epochs are never compared.",
         )
     return changes
+
+
+def _warnings(lab: Lab, record: LockRecord) -> tuple[str, ...]:
+    told = unexpected(lab.config, record)
+    return (*find_overlaps(lab), *((told,) if told else ()))
 
 
 def _write_lock(lab: Lab, terms: Terms, record: LockRecord) -> None:

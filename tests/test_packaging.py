@@ -20,15 +20,29 @@ for entrypoint in sys.argv[2:]:
 """
 
 
+LOAD_BLOCKS = """
+import sys
+from importlib.metadata import entry_points
+from pathlib import Path
+from prefect.plugins import load_prefect_collections
+import lab_plugin
+assert lab_plugin.__file__.startswith(sys.argv[1]), lab_plugin.__file__
+found = load_prefect_collections()["prefect_lab"]
+print(found.__name__, *(block.get_block_type_slug() for block in found.BLOCKS))
+logos = Path(found.__file__).parent / "logos"
+assert all((logos / f"{block.get_block_type_slug()}.svg").is_file() for block in found.BLOCKS)
+"""
+
+
 def install(package: Path, target: Path) -> None:
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation"]
     subprocess.run([*command, "--target", str(target), str(package)], check=True)
 
 
-def load(site: Path, cwd: Path, *entrypoints: str) -> list[str]:
+def load(site: Path, cwd: Path, *entrypoints: str, program: str = LOAD) -> list[str]:
     # PYTHONPATH goes before the checkout's own path file.
     done = subprocess.run(
-        [sys.executable, "-c", LOAD, str(site), *entrypoints],
+        [sys.executable, "-c", program, str(site), *entrypoints],
         cwd=cwd,
         env={
             "PYTHONPATH": str(site),
@@ -51,9 +65,13 @@ def test_a_package_is_whole(kind: str, tmp_path: Path) -> None:
     elsewhere.mkdir()
     install(Path(package), site)
     for name in ("campaign", "iteration"):
-        assert not (site / "flows").exists(), "nothing in site-packages may be called flows"
+        for folder in ("blocks", "flows"):
+            assert not (site / folder).exists(), f"nothing in site-packages may be called {folder}"
         module = f"lab_plugin.flows.{name}"
         assert load(site, elsewhere, f"{module}:{name}", f"{module}.{name}") == [name, name]
+    module, *slugs = load(site, elsewhere, program=LOAD_BLOCKS)
+    assert module == "lab_plugin.blocks"
+    assert len(slugs) == 6 and "docker-sandbox" in slugs
     templates = {path.name for path in (ROOT / "lab_plugin" / "scaffold" / "templates").iterdir()}
     assert {path.name for path in (site / "lab_plugin" / "scaffold" / "templates").iterdir()} >= templates
     assert (site / "lab_plugin" / "py.typed").exists()
@@ -71,4 +89,5 @@ def test_the_sdist_holds_no_leftovers(tmp_path: Path) -> None:
     with tarfile.open(package) as archive:
         names = archive.getnames()
     assert any(name.endswith("/flows/campaign.py") for name in names)
+    assert any(name.endswith("/blocks/logos/docker-sandbox.svg") for name in names)
     assert not [name for name in names if "__pycache__" in name or "/.venv/" in name]

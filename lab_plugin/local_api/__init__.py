@@ -6,6 +6,8 @@ from lab_plugin.local_api._profile import active_profile_api
 from lab_plugin.local_api._record import process_start
 from lab_plugin.local_api._settings import (
     DEFAULT_PORT,
+    LOGOS_PATH,
+    LOGOS_VARIABLE,
     apply,
     client_settings,
     loaded,
@@ -16,6 +18,8 @@ from lab_plugin.local_api._settings import (
 __all__ = [
     "DEFAULT_PORT",
     "GRACE_VARIABLE",
+    "LOGOS_PATH",
+    "LOGOS_VARIABLE",
     "LocalApi",
     "active_profile_api",
     "apply",

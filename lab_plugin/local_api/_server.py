@@ -114,6 +114,7 @@ def _serve(home: Path, listener: socket.socket, grace: float | None) -> None:
     port = listener.getsockname()[1]
     extra = {} if grace is None else _settings.WITHOUT_DEPLOYMENTS
     _settings.apply(_settings.server_settings(home, port, load_credential(home)) | extra)
+    _settings.forget_old_memos(home, port)
     # Prefect reads `.env`, `prefect.toml` and `pyproject.toml` of the working directory.
     os.chdir(home)
 
@@ -127,13 +128,14 @@ def _serve(home: Path, listener: socket.socket, grace: float | None) -> None:
         from lab_plugin.local_api._database import ManyRowsQueries, QueuedSqliteConfiguration
         from lab_plugin.local_api._deployments import serve_deployments
         from lab_plugin.local_api._lifetime import serve
+        from lab_plugin.local_api._logos import Logos
 
         url = os.environ["PREFECT_API_DATABASE_CONNECTION_URL"]
         set_database_config(QueuedSqliteConfiguration(url))
         set_query_components(ManyRowsQueries())
         app = create_app(final=True)
     config = uvicorn.Config(
-        OwnPagesOnly(app, _settings.own_origins(port)),
+        OwnPagesOnly(Logos(app), _settings.own_origins(port)),
         http=SameUserProtocol,
         # Client and uvicorn both drop idle connections after 5 s: a request sent in that moment meets
         # a closed connection, and the client sleeps two seconds. So the server waits longer.

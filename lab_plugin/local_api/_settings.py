@@ -7,10 +7,17 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from lab_plugin import __version__
 from lab_plugin.local_api._credential import load_credential
 
 HOST = "127.0.0.1"
 DEFAULT_PORT = 4200
+LOGOS_PATH = "/lab/logos"
+"""Behind the UI's address: the logos of the lab's types of blocks, as `SLUG.svg`."""
+LOGOS_VARIABLE = "PREFECT_LAB_LOGOS"
+"""Tells the server's process the address of its own logos."""
+
+_MEMO = "memo-*.toml"
 
 
 def api_url(port: int) -> str:
@@ -42,6 +49,8 @@ def server_settings(home: Path, port: int, credential: str | None) -> dict[str, 
         "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
         # Otherwise Prefect writes its pages beside its code, into the environment that labs lock.
         "PREFECT_SERVER_UI_STATIC_DIRECTORY": str(home / "ui"),
+        "PREFECT_SERVER_MEMO_STORE_PATH": str(home / _memo(port)),
+        LOGOS_VARIABLE: f"{ui_url(port)}{LOGOS_PATH}",
         "DO_NOT_TRACK": "1",
         # One write for a hundred events instead of one each: half the server's CPU.
         "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "100",
@@ -57,6 +66,20 @@ def server_settings(home: Path, port: int, credential: str | None) -> dict[str, 
 
 # A browser sends a password along with whatever a page has it send.
 _WITH_CSRF = {"PREFECT_SERVER_API_CSRF_PROTECTION_ENABLED": "true"}
+
+
+def forget_old_memos(home: Path, port: int) -> None:
+    """Have Prefect register types of blocks anew where what it noted was of another version or port.
+
+    It compares the names of their classes only; and their logos' addresses hold the port.
+    """
+    for memo in home.glob(_MEMO):
+        if memo.name != _memo(port):
+            memo.unlink(missing_ok=True)
+
+
+def _memo(port: int) -> str:
+    return _MEMO.replace("*", f"{__version__}-{port}")
 
 
 # They serve deployments and workers, which a campaign without a server of its own has none of.
