@@ -15,7 +15,7 @@ from prefect.runtime import flow_run
 from prefect.states import Completed
 
 from lab_plugin.digest import Digest, digest_text, make_digest
-from lab_plugin.lab import Lab
+from lab_plugin.opening import open_served
 
 
 @flow(name="digest", persist_result=False)
@@ -38,7 +38,7 @@ async def digest(lab: str = ".", period: Literal["daily", "weekly"] = "daily") -
 
 
 def _make(folder: Path, period: Literal["daily", "weekly"]) -> tuple[str, Digest]:
-    this = Lab.open(folder)
+    this = open_served(folder)
     try:
         return this.tag, make_digest(this, period)
     finally:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from lab_plugin.details import read_curves
+from lab_plugin.errors import ConfigError
 from lab_plugin.evidence import EvidenceDesk
 from lab_plugin.importing import rows_file
 from lab_plugin.lab import Lab
@@ -28,6 +29,14 @@ def open_store(lab: Lab) -> Store:
         return Store.embedded(lab.home.mlflow)
     password = lab.blocks.secret(lab.config.block_names("tracking"), "password")
     return Store(table.uri, table.artifacts or "", table.username or "", password)
+
+
+def known_store(lab: Lab) -> Store | None:
+    """`open_store`; None where `[tracking]` is in a block that was never looked up here."""
+    try:
+        return open_store(lab)
+    except ConfigError:
+        return None
 
 
 def make_mirror(lab: Lab) -> Mirror:

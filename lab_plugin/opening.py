@@ -34,9 +34,14 @@ def open_current(start: Path | None = None) -> Lab:
 
 
 async def open_in_flow(start: Path) -> Lab:
+    """`open_served` for an async flow."""
+    return await asyncio.to_thread(open_served, start)
+
+
+def open_served(start: Path) -> Lab:
     """`open_current` for a flow, whose process has its API already."""
     source, names = _named(start)
-    return await asyncio.to_thread(_looked_up, source, names) if names else Lab.open(source)
+    return _looked_up(source, names) if names else Lab.open(source)
 
 
 def _named(start: Path | None) -> tuple[Path, tuple[str, ...]]:

@@ -8,7 +8,7 @@ from lab_plugin.confirmation import confirmation_sentence, first_lock
 from lab_plugin.holdout import Looks
 from lab_plugin.lab import Lab
 from lab_plugin.ledger import LockRecord, VerdictRecord
-from lab_plugin.mirroring import open_store
+from lab_plugin.mirroring import known_store
 from lab_plugin.repository import holder
 from lab_plugin.serving import ui_command
 from lab_plugin.tier_report import tier_standings
@@ -35,7 +35,7 @@ def status_document(lab: Lab) -> dict[str, Any]:
     campaign = state.campaign
     owner = holder(lab.repository, lab.lease_ref)
     words = [record.verdict for record in state.ideas.values()]
-    store = open_store(lab)
+    store = known_store(lab)
     return {
         "lab": lab.name,
         "goal": lab.config.scorer.goal,
@@ -62,8 +62,8 @@ def status_document(lab: Lab) -> dict[str, Any]:
         "running": None if owner is None else owner.describe(),
         "open": {
             "prefect": ui_command(lab.home),
-            "mlflow": store.ui_command(),
-            "leaderboard": leaderboard_url(store, lab.identity),
+            "mlflow": store and store.ui_command(),
+            "leaderboard": store and leaderboard_url(store, lab.identity),
         },
     }
 
@@ -107,7 +107,7 @@ def summary(lab: Lab) -> str:
     lines += [
         f"Take it    lab merge BRANCH   (or: git merge {champion['branch']})",
         f"Prefect UI {document['open']['prefect']}",
-        f"MLflow UI  {document['open']['mlflow']}",
+        f"MLflow UI  {document['open']['mlflow'] or 'of a block: `lab check` looks its address up'}",
     ]
     if document["open"]["leaderboard"]:
         lines.append(f"           then {document['open']['leaderboard']}")

@@ -13,7 +13,7 @@ from lab_plugin.confirmation import confirmation_sentence, needs_confirmation
 from lab_plugin.errors import LabError
 from lab_plugin.lab import Lab
 from lab_plugin.ledger import CampaignRecord, Entry, VerdictRecord
-from lab_plugin.mirroring import open_store
+from lab_plugin.mirroring import known_store
 from lab_plugin.queue import ASKING, overview
 from lab_plugin.report import idea_name
 from lab_plugin.tier_report import tier_standings
@@ -240,6 +240,7 @@ def _waits(lab: Lab) -> tuple[str, ...]:
 
 def _links(lab: Lab) -> dict[str, str]:
     links = {"champion": lab.best_branch}
-    if (address := leaderboard_url(open_store(lab), lab.identity)) is not None:
+    store = known_store(lab)
+    if store and (address := leaderboard_url(store, lab.identity)) is not None:
         links["MLflow"] = address
     return links

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import os
 import sqlite3
 import urllib.parse
 import urllib.request
@@ -37,7 +39,7 @@ def leaderboard_url(store: Store, identity: str) -> str | None:
         if store.database is not None:
             return _url(f"http://127.0.0.1:{_PORT}", _in_sqlite(store, identity))
         if urllib.parse.urlsplit(store.uri).scheme in ("http", "https"):
-            return _url(store.uri.rstrip("/"), _at_server(store.uri, identity))
+            return _url(store.uri.rstrip("/"), _at_server(store, identity))
     except (sqlite3.Error, OSError, ValueError, LookupError, TypeError):
         return None
     return None
@@ -58,7 +60,7 @@ def mirrored_up_to(store: Store, identity: str) -> str | None:
             experiment = _in_sqlite(store, identity)
             return None if experiment is None else _tag_in_sqlite(store, experiment, CURSOR)
         if urllib.parse.urlsplit(store.uri).scheme in ("http", "https"):
-            found = _ask_server(store.uri, identity)
+            found = _ask_server(store, identity)
             tags = found[0].get("tags", []) if found else None
             if tags is None:
                 return None
@@ -86,18 +88,27 @@ def _in_sqlite(store: Store, identity: str) -> str | None:
     return None if row is None else str(row[0])
 
 
-def _at_server(uri: str, identity: str) -> str | None:
-    found = _ask_server(uri, identity)
+def _at_server(store: Store, identity: str) -> str | None:
+    found = _ask_server(store, identity)
     return str(found[0]["experiment_id"]) if found else None
 
 
-def _ask_server(uri: str, identity: str) -> list[dict[str, Any]]:
+def _ask_server(store: Store, identity: str) -> list[dict[str, Any]]:
     asked = {"filter": f"tags.`{IDENTITY}` = '{identity}'", "max_results": 1}
     request = urllib.request.Request(  # noqa: S310 - http and https only
-        f"{uri.rstrip('/')}/api/2.0/mlflow/experiments/search",
+        f"{store.uri.rstrip('/')}/api/2.0/mlflow/experiments/search",
         json.dumps(asked).encode(),
-        {"Content-Type": "application/json"},
+        {"Content-Type": "application/json", **_credential(store)},
     )
     with urllib.request.urlopen(request, timeout=_SECONDS) as answer:  # noqa: S310 - http and https only
         found: list[dict[str, Any]] = json.loads(answer.read(_ANSWER_BYTES)).get("experiments", [])
     return found
+
+
+def _credential(store: Store) -> dict[str, str]:
+    """What MLflow's own client would send."""
+    username = store.username or os.environ.get("MLFLOW_TRACKING_USERNAME", "")
+    password = store.password or os.environ.get("MLFLOW_TRACKING_PASSWORD", "")
+    if not (username and password):
+        return {}
+    return {"Authorization": f"Basic {base64.b64encode(f'{username}:{password}'.encode()).decode()}"}

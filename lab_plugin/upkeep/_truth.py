@@ -7,7 +7,7 @@ import time
 from lab_plugin.errors import LabError
 from lab_plugin.lab import Lab
 from lab_plugin.ledger import VerdictRecord
-from lab_plugin.mirroring import open_store
+from lab_plugin.mirroring import known_store
 from lab_plugin.queue import open_ideas
 from lab_plugin.repository import Lease
 from lab_plugin.tracking import mirrored_up_to
@@ -65,9 +65,9 @@ def idea_findings(lab: Lab) -> list[Finding]:
 
 def mirror_findings(lab: Lab) -> list[Finding]:
     """Whether MLflow has every verdict; told only where the store is known to lack some."""
-    store = open_store(lab)
-    known = mirrored_up_to(store, lab.identity)
-    if known is None:
+    store = known_store(lab)
+    known = mirrored_up_to(store, lab.identity) if store else None
+    if store is None or known is None:
         return []
     entries = lab.ledger.records()
     at = next((at for at, entry in enumerate(entries) if entry.commit == known), -1)
