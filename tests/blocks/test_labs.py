@@ -43,6 +43,7 @@ def test_a_campaign_in_the_sandbox_of_a_block(
     make_lab: Callable[..., Path],
     environment: dict[str, str],
     dead: Callable[[], None],
+    shared_home: Path,
     tmp_path: Path,
 ) -> None:
     folder = naming(make_lab, "by-block", SANDBOX.format(name="by-block"))
@@ -68,11 +69,9 @@ def test_a_campaign_in_the_sandbox_of_a_block(
     git(tmp_path, "clone", "-q", "clone.git", "clone")
     git(clone, "fetch", "-q", "origin", "+refs/heads/lab/*:refs/heads/lab/*", "+refs/lab/*:refs/lab/*")
     shutil.copy(folder / "lab.lock", clone)
+    shutil.copytree(shared_home / "environments", tmp_path / "other-home" / "environments")
     environment["PREFECT_LAB_HOME"] = str(tmp_path / "other-home")
-    for command in ("status", "results"):
-        assert len(cli(command, cwd=clone).stdout.splitlines()) > 2
-    assert cli("show", "1", cwd=clone).stdout
-    assert cli("verify", cwd=clone).stdout.startswith("ok")
+    assert document(cli("status", "--json", cwd=clone))["ideas"] == 2
     assert "equal" in cli("verify", "1", "--rerun", "--json", cwd=clone).stdout
     down = cli("run", "-n", "3", cwd=clone, code=1).stderr
     assert "does not answer" in down and "remedy" in down
@@ -103,7 +102,5 @@ def test_a_lab_with_another_lock_than_it_must_have_is_not_run(
     refused = cli("run", "-n", "1", cwd=folder, code=1).stderr
     assert f"must have the lock {'ab' * 32} (epoch 1, by the block scorer-lock/pinned of" in refused
     assert f"has {locked['digest']} (epoch 1)" in refused
-    assert document(cli("results", "--json", cwd=folder))["ideas"] == []
     ScorerLock(digest=locked["digest"]).save("pinned", overwrite=True)
     assert len(document(cli("run", "-n", "1", "--json", cwd=folder))["ideas"]) == 1
-    assert document(cli("lock", "--json", cwd=folder))["warnings"] == []
