@@ -24,9 +24,11 @@ from lab_plugin.events import subscribed
 from lab_plugin.flows.board import Board
 from lab_plugin.flows.cancellation import watching
 from lab_plugin.flows.emission import Emission
+from lab_plugin.flows.form_guide import FormGuide
 from lab_plugin.flows.reconciliation import close_dead_runs
 from lab_plugin.flows.runs import IterationRuns
 from lab_plugin.flows.tasks import confirm
+from lab_plugin.guidance import guide_here
 from lab_plugin.opening import open_in_flow
 
 _log = logging.getLogger("prefect.lab")
@@ -39,6 +41,7 @@ async def campaign(
     fresh: bool = False,
     jobs: int = 1,
     rerun: dict[int, int] | None = None,
+    guided: bool = False,
 ) -> State[Any]:
     """Run iterations on a lab until its budget is spent; an open campaign goes on.
 
@@ -48,6 +51,7 @@ async def campaign(
         fresh: Begin a new campaign whose proposer does not see earlier ideas.
         jobs: Iterations at a time.
         rerun: Idea -> repeats in all: go on with the comparisons of these, and make no new ideas.
+        guided: Ask about each proposal before it runs, by a form on its iteration's run.
     """
     own_run = str(flow_run.get_id())
     async with AsyncExitStack() as stack:
@@ -56,8 +60,9 @@ async def campaign(
         stack.enter_context(subscribed(lambda event: notify()))
         emission = await stack.enter_async_context(Emission(opened, own_run))
         stack.enter_context(subscribed(emission))
+        guide = (guide_here() or FormGuide()) if guided else None
         this = await stack.enter_async_context(
-            open_campaign(opened, Plan(budget or {}, fresh, rerun or {}, jobs))
+            open_campaign(opened, Plan(budget or {}, fresh, rerun or {}, jobs), guide)
         )
         # Constant for the campaign: Prefect's client pays for every set of tags that it has not seen.
         stack.enter_context(tags(f"campaign:{this.number}"))

@@ -23,7 +23,14 @@ from prefect.utilities.urls import url_for
 
 from lab_plugin.campaign import Campaign, running
 from lab_plugin.errors import LabError
-from lab_plugin.events import CampaignEnded, CampaignOpened, ChampionConfirmed, Event, IdeaDecided
+from lab_plugin.events import (
+    CampaignEnded,
+    CampaignOpened,
+    ChampionConfirmed,
+    Event,
+    IdeaDecided,
+    IdeaWaits,
+)
 from lab_plugin.lab import Lab
 from lab_plugin.ledger import VerdictRecord
 from lab_plugin.mirroring import open_store
@@ -99,6 +106,9 @@ class Emission:
         elif isinstance(event, IdeaDecided):
             self._put(self._verdict(event))
             self._look()
+        elif isinstance(event, IdeaWaits):
+            payload = {"idea": event.number, "title": event.title, "where": event.where}
+            self._put(_Told("lab.waiting", f"{self._flow_run}/waiting/{event.number}", payload))
         elif isinstance(event, ChampionConfirmed):
             self._put(_Told("lab.confirmed", f"{self._flow_run}/confirmed", {"sentence": event.sentence}))
         elif isinstance(event, CampaignEnded):

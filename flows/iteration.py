@@ -32,6 +32,7 @@ async def iteration(lab: str, number: int) -> State[Any]:
         # The flow run carries the tags: on each of its tasks they would cost a tenth of the server's work.
         with TagsContext(current_tags=set()):
             await propose(lab, number)
+            await running(lab).ask(number)
             while outcome.goes_on and not running(lab).lab.config.screening:
                 outcome = await stage(lab, number, own_run)
         while outcome.goes_on:

@@ -73,6 +73,21 @@ class IdeaScreened:
 
 
 @dataclass(frozen=True)
+class IdeaWaits:
+    """An idea waits for its owner to approve, edit or skip it.
+
+    Attributes:
+        number: Its number.
+        title: Its title.
+        where: Address of the question; "" where the owner sees it anyway.
+    """
+
+    number: int
+    title: str
+    where: str
+
+
+@dataclass(frozen=True)
 class ChampionConfirmed:
     """The champion met the baseline on fresh seeds.
 
@@ -98,7 +113,7 @@ class CampaignEnded:
     closed: bool
 
 
-Event = CampaignOpened | IdeaScreened | IdeaDecided | ChampionConfirmed | CampaignEnded
+Event = CampaignOpened | IdeaWaits | IdeaScreened | IdeaDecided | ChampionConfirmed | CampaignEnded
 _listeners: list[Callable[[Event], None]] = []
 
 

@@ -53,6 +53,7 @@ class Idea(BaseModel):
         priority: The highest goes first.
         after: Ideas that must have their verdict before this one starts.
         only_if_kept: Ideas that must be kept before this one starts; it is rejected when one is not.
+        answered: What its owner said to it in a guided campaign: `approve`, `edit` or `skip`; "" for nothing.
         commit: Of the first point; empty until it is committed.
         opened: The commit that the open ref is at, where that is another one; else empty.
     """
@@ -75,6 +76,7 @@ class Idea(BaseModel):
     priority: int = 0
     after: tuple[int, ...] = ()
     only_if_kept: tuple[int, ...] = ()
+    answered: Literal["", "approve", "edit", "skip"] = ""
     commit: str = Field(default="", exclude=True)
     opened: str = Field(default="", exclude=True)
 

@@ -14,7 +14,7 @@ _NAME_LENGTH = 80
 def idea_name(record: VerdictRecord) -> str:
     """Number and title on one line, as people meet the idea: a branch's slug has lost signs and points."""
     title = "".join(character if character.isprintable() else " " for character in record.title)
-    name = f"{record.number:04d} {_inline(title) or record.slug}"
+    name = f"{record.number:04d} {inline(title) or record.slug}"
     return name if len(name) <= _NAME_LENGTH else f"{name[: _NAME_LENGTH - 1]}…"
 
 
@@ -28,10 +28,10 @@ def iteration_report(record: VerdictRecord, metric: str, patch: str, chart: str 
         chart: Address of the comparison's chart; "" where none can be shown.
     """
     lines = [
-        f"# {record.number:04d}: {_inline(record.title or record.slug)}",
+        f"# {record.number:04d}: {inline(record.title or record.slug)}",
         "",
-        *((_inline(record.hypothesis), "") if record.hypothesis else ()),
-        f"**{record.verdict}**: {_inline(record.reason)}",
+        *((inline(record.hypothesis), "") if record.hypothesis else ()),
+        f"**{record.verdict}**: {inline(record.reason)}",
         "",
         f"| branch | `{record.branch}` |",
         "|---|---|",
@@ -64,7 +64,7 @@ def iteration_report(record: VerdictRecord, metric: str, patch: str, chart: str 
             f"| {_cell(point.params)} | {_number(point.value)} | {_cell(point.reason or point.status)} |"
             for point in record.points
         ]
-    return "\n".join([*lines, "", "## Change", "", *_fenced(patch)]) + "\n"
+    return "\n".join([*lines, "", "## Change", "", *fenced(patch)]) + "\n"
 
 
 def results_rows(records: Sequence[VerdictRecord], metric: str) -> list[dict[str, str]]:
@@ -72,7 +72,7 @@ def results_rows(records: Sequence[VerdictRecord], metric: str) -> list[dict[str
     return [
         {
             "idea": f"{record.number:04d}",
-            "title": _inline(record.title or record.slug)[:80],
+            "title": inline(record.title or record.slug)[:80],
             "verdict": record.verdict,
             "tier": record.tier,
             metric: _number(record.value),
@@ -111,15 +111,17 @@ def _number(value: float | None, sign: bool = False) -> str:
     return f"{value:+.6g}" if sign else f"{value:.6g}"
 
 
-def _inline(text: str) -> str:
+def inline(text: str) -> str:
+    """Text on one line."""
     return " ".join(text.split())
 
 
 def _cell(value: object) -> str:
-    return _inline(str(value)).replace("|", "\\|")
+    return inline(str(value)).replace("|", "\\|")
 
 
-def _fenced(patch: str) -> list[str]:
+def fenced(patch: str) -> list[str]:
+    """A diff as lines of markdown that nothing in it can end."""
     if not patch:
         return ["No change to the parent."]
     shown = patch[:_SHOWN_PATCH]

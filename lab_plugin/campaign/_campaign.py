@@ -12,11 +12,12 @@ from lab_plugin.campaign._ruling import Ruling
 from lab_plugin.campaign._steps import Steps
 from lab_plugin.confirmation import confirm_champion, confirmation_sentence, needs_confirmation
 from lab_plugin.errors import LabError, SandboxUnavailable
+from lab_plugin.guidance import Guide, GuideDesk, GuideGone
 from lab_plugin.idea import Idea
 from lab_plugin.lab import Lab
 from lab_plugin.ledger import OpenCampaign, VerdictRecord
 from lab_plugin.proposers import Proposer
-from lab_plugin.queue import Wishes
+from lab_plugin.queue import ASKING, Wishes
 from lab_plugin.repository import Lease
 from lab_plugin.sandbox import Sandbox
 from lab_plugin.slots import Slots
@@ -55,6 +56,11 @@ class Campaign(Steps):
         self._only_reruns = False
         self._stop_reason = ""
         self._closes = True
+        self._guidance: GuideDesk | None = None
+
+    def guided_by(self, guide: Guide | None) -> None:
+        """Have somebody asked about each proposal before it runs; None for nobody."""
+        self._guidance = GuideDesk(self.lab, guide) if guide is not None else None
 
     @property
     def stop_reason(self) -> str:
@@ -102,7 +108,34 @@ class Campaign(Steps):
         number = None if self._stop_reason else self._agenda.next_number()
         if number is not None:
             self._visits[number] = time.monotonic()
+            self.spending.busy()
         return number
+
+    async def ask(self, number: int) -> Idea:
+        """Wait for what the owner says to a proposal, where the campaign is guided.
+
+        Returns:
+            The idea to go on with.
+
+        Raises:
+            Interrupted: The campaign was stopped, or nobody can be asked any more.
+            RepositoryError: What was answered cannot be committed.
+        """
+        idea, guidance = self._open[number], self._guidance
+        if guidance is None or not guidance.asks_about(idea):
+            return idea
+        events.publish(events.IdeaWaits(number, idea.title, guidance.where(number)))
+        began = time.monotonic()
+        try:
+            with self.spending.waiting(lambda: len(self._agenda.schedule.in_flight)):
+                after = await self._until_cancelled(idea, ASKING, guidance.settle(idea))
+        except GuideGone as gone:
+            self.stop(str(gone))
+            raise Interrupted(f"{gone}; the idea stays open, `lab run --guided` asks again") from None
+        # An owner's time to think is none of the iteration's.
+        self._visits[number] = self._visits.get(number, began) + time.monotonic() - began
+        self._open[number] = after or idea
+        return self._open[number]
 
     def rerun(self, ideas: Mapping[int, int]) -> None:
         """Go on with the comparisons of ideas, and make no new ones.

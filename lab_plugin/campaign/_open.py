@@ -16,6 +16,7 @@ from lab_plugin.campaign._plan import Plan
 from lab_plugin.config import Config
 from lab_plugin.errors import LabError, RepositoryError
 from lab_plugin.feedback import Feedback
+from lab_plugin.guidance import Guide
 from lab_plugin.importing import priors
 from lab_plugin.lab import Lab
 from lab_plugin.ledger import CampaignRecord, Goal, OpenCampaign, TierRecord, VerdictRecord
@@ -47,11 +48,16 @@ def running(lab: str) -> Campaign:
 
 
 @asynccontextmanager
-async def open_campaign(lab: Lab, plan: Plan) -> AsyncIterator[Campaign]:
+async def open_campaign(lab: Lab, plan: Plan, guide: Guide | None = None) -> AsyncIterator[Campaign]:
     """Hold the lab for as long as the context lasts.
 
     An open campaign goes on with its budget and its open ideas; otherwise a new one is opened. Leaving the
     context closes the campaign when its budget is spent, and always lets the lab go.
+
+    Args:
+        lab: The lab; closed at the end.
+        plan: What is asked of the campaign.
+        guide: Asked about each proposal before it runs; None for nobody.
 
     Raises:
         LeaseHeld: Another campaign holds the lab.
@@ -86,6 +92,7 @@ async def open_campaign(lab: Lab, plan: Plan) -> AsyncIterator[Campaign]:
             slots,
             control,
         )
+        campaign.guided_by(guide)
         if plan.rerun:
             campaign.rerun(plan.rerun)
         stack.enter_context(_registered(campaign))

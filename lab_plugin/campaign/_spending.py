@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 from lab_plugin.budget import Budget, Spent, exhausted
@@ -29,11 +30,41 @@ class Spending:
         self.budget = Budget.from_record(dict(view.budget))
         self._base_seconds = view.spent.seconds
         self._began = time.monotonic()
+        self._waits = 0
+        self._idle = 0.0
+        self._idle_since: float | None = None
 
     @property
     def seconds(self) -> float:
-        """Active wall seconds of the campaign, earlier processes included."""
-        return self._base_seconds + time.monotonic() - self._began
+        """Active wall seconds of the campaign, earlier processes included.
+
+        Time in which all ideas in flight wait for their owner is not active.
+        """
+        now = time.monotonic()
+        idle = self._idle + (now - self._idle_since if self._idle_since is not None else 0.0)
+        return self._base_seconds + now - self._began - idle
+
+    @contextmanager
+    def waiting(self, in_flight: Callable[[], int]) -> Iterator[None]:
+        """An idea waits for its owner as long as the block lasts.
+
+        Args:
+            in_flight: Tells how many ideas are under way, this one too.
+        """
+        self._waits += 1
+        if self._idle_since is None and self._waits >= in_flight():
+            self._idle_since = time.monotonic()
+        try:
+            yield
+        finally:
+            self._waits -= 1
+            self.busy()
+
+    def busy(self) -> None:
+        """An idea is under way that does not wait for its owner."""
+        if self._idle_since is not None:
+            self._idle += time.monotonic() - self._idle_since
+            self._idle_since = None
 
     @property
     def view(self) -> OpenCampaign:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -25,6 +26,12 @@ def run(
     fresh: Annotated[
         bool, typer.Option("--fresh", help="A new campaign whose proposer sees no earlier idea.")
     ] = False,
+    guided: Annotated[
+        bool, typer.Option("--guided", help="Ask about each proposal before it runs: approve, edit or skip.")
+    ] = False,
+    in_ui: Annotated[
+        bool, typer.Option("--ui", help="With --guided: ask in the Prefect UI, also from a terminal.")
+    ] = False,
     lab: LabOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -35,7 +42,10 @@ def run(
     given = {"iterations": iterations, "hours": hours, "target": target, "plateau": plateau}
     budget = {name: float(value) for name, value in given.items() if value is not None}
     with opened(lab, current=True) as this:
-        ending = run_campaign(this, budget, fresh=fresh, jobs=jobs, quiet=as_json)
+        here = guided and not in_ui and sys.stdin.isatty() and sys.stderr.isatty()
+        ending = run_campaign(
+            this, budget, fresh=fresh, jobs=jobs, quiet=as_json, guided=guided, in_terminal=here
+        )
         if as_json:
             print_json({**results_document(this), "ended": ending.reason, "closed": ending.closed})
         else:

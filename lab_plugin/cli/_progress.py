@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
-from lab_plugin.events import CampaignEnded, CampaignOpened, ChampionConfirmed, Event, IdeaDecided
+from lab_plugin.events import (
+    CampaignEnded,
+    CampaignOpened,
+    ChampionConfirmed,
+    Event,
+    IdeaDecided,
+    IdeaWaits,
+)
 from lab_plugin.report import idea_name
 
 
@@ -45,12 +54,25 @@ class Progress:
         elif not self._quiet:
             print(text, file=sys.stderr, flush=True)
 
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Leave the terminal to somebody else for as long as the block lasts."""
+        if self._live:
+            self._bar.stop()
+        try:
+            yield
+        finally:
+            if self._live:
+                self._bar.start()
+
     def __call__(self, event: Event) -> None:
         """Show an event."""
         if isinstance(event, CampaignOpened):
             self._opened(event)
         elif isinstance(event, IdeaDecided):
             self._decided(event)
+        elif isinstance(event, IdeaWaits) and event.where:
+            self.note(f"idea {event.number} waits for approve, edit or skip: {event.where}")
         elif isinstance(event, ChampionConfirmed):
             self.note(f"champion: {event.sentence}")
         elif isinstance(event, CampaignEnded):

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 import uvloop
 
 from lab_plugin.cli._progress import Progress
+from lab_plugin.cli._terminal_guide import TerminalGuide
 from lab_plugin.errors import ApiError, LabError
 from lab_plugin.events import CampaignEnded, Event, subscribed
+from lab_plugin.guidance import guided_here
 from lab_plugin.imports import large_imports
 from lab_plugin.lab import Lab
 from lab_plugin.repository import require_free
@@ -46,8 +48,20 @@ def run_campaign(
     jobs: int,
     quiet: bool,
     rerun: dict[int, int] | None = None,
+    guided: bool = False,
+    in_terminal: bool = False,
 ) -> Ending:
     """Run the campaign flow in this process until it ends.
+
+    Args:
+        lab: The lab.
+        budget: Bounds that replace those of lab.toml.
+        fresh: Begin a new campaign.
+        jobs: Iterations at a time.
+        quiet: Show no progress.
+        rerun: Idea -> repeats in all.
+        guided: Ask about each proposal before it runs.
+        in_terminal: Ask here, and not in the Prefect UI.
 
     Raises:
         LabError: What stopped it, when it was not its budget and nobody asked.
@@ -63,8 +77,9 @@ def run_campaign(
         serving(lab.home, lambda: _prepare(lab)) as api,
         subscribed(progress),
         subscribed(keep_ending),
+        guided_here(TerminalGuide(progress) if in_terminal else None),
     ):
-        interrupted = uvloop.run(_run(lab, (budget, fresh, jobs, rerun), api, progress))
+        interrupted = uvloop.run(_run(lab, (budget, fresh, jobs, rerun, guided), api, progress))
     if not ended:
         return Ending("interrupted before the campaign began", False, interrupted)
     return Ending(ended[-1].reason, ended[-1].closed, interrupted)

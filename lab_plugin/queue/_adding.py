@@ -4,22 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path, PurePosixPath
-from typing import Any
 
-from lab_plugin import parameters
-from lab_plugin.config import LOCK_FILE, CategoricalParameter, FloatParameter, IntParameter
-from lab_plugin.errors import LabError, LockError, RepositoryError
-from lab_plugin.idea import Idea, PlannedPoint
+from lab_plugin.errors import LabError, LockError
+from lab_plugin.idea import Idea
 from lab_plugin.lab import Lab
-from lab_plugin.ledger import Champion
+from lab_plugin.owner_points import point_of_revision, point_of_values
 from lab_plugin.proposers import clean_block, clean_line
 from lab_plugin.queue._numbers import Numbers
 from lab_plugin.queue._overview import open_ideas
 from lab_plugin.queue._store import WishStore
 from lab_plugin.queue._wishes import MOST_PRIORITY, Wishes
-from lab_plugin.repository import Blob, RefChange, WorkspacePool, may_change, take_in
-from lab_plugin.scratch import scratch
+from lab_plugin.repository import RefChange
 from lab_plugin.seed_only import is_seed_only
 from lab_plugin.slug import slug
 
@@ -65,10 +60,12 @@ def add_idea(lab: Lab, wanted: Addition) -> Idea:
     if abs(wanted.priority) > MOST_PRIORITY:
         raise LabError(f"A priority is from -{MOST_PRIORITY} to {MOST_PRIORITY}, not {wanted.priority}.")
     _require_sound(lab, wanted)
-    point, title, body = (
-        _of_params(lab, wanted, champion) if wanted.params else _of_commit(lab, wanted, champion)
-    )
     tree = lab.repository.tree_of(champion.commit)
+    if wanted.params:
+        point = point_of_values(lab, tree, wanted.params)
+        title, body = ", ".join(f"{name} {point.params[name]}" for name in wanted.params), ""
+    else:
+        point, title, body = point_of_revision(lab, wanted.revision, champion.commit)
     if point.tree == tree:
         raise LabError("The idea changes nothing: the champion is the same.", "Change something in it.")
     if is_seed_only(lab.repository, tree, point.tree):
@@ -151,89 +148,3 @@ def _circle(ideas: Mapping[int, Idea], start: int) -> list[int]:
             idea = ideas[number]
             stack += [(other, False) for other in (*idea.after, *idea.only_if_kept)]
     return []
-
-
-def _of_commit(lab: Lab, wanted: Addition, champion: Champion) -> tuple[PlannedPoint, str, str]:
-    """The changes of a commit since it parted from the champion, upon the champion."""
-    repository = lab.repository
-    commit = repository.resolve(wanted.revision)
-    try:
-        merged = repository.merge_trees(champion.commit, commit)
-    except RepositoryError as error:
-        raise LabError(
-            f"{wanted.revision} does not go onto the champion: {error.message}",
-            f"Make it from the champion: git switch -c my-idea {lab.best_branch}",
-        ) from None
-    base, allowed = repository.tree_of(champion.commit), lab.candidate_paths()
-    # `lab lock` puts it beside the code, and many commit it with that; no program sees it.
-    own = lab.path(LOCK_FILE)
-    there = repository.entries(base).get(own)
-    blob = Blob(data=repository.read_blob(there.oid)) if there is not None else None
-    merged = repository.edit_tree(merged, {own: blob})
-    for change in repository.changes(base, merged):
-        if lab.hides(change.path) or not may_change(change.path, allowed):
-            raise LabError(
-                f"{wanted.revision} changes {change.path}, which is not in candidate.paths.",
-                "An idea changes those alone; leave the rest out of the commit.",
-            )
-    with scratch(_made(lab)) as folder:
-        pool = WorkspacePool(repository, folder, lab.hides)
-        with pool.private(merged) as workspace:
-            taken = take_in(repository, workspace.path, base, allowed, lab.hides)
-    title, _, body = repository.commit_message(commit).strip().partition("\n")
-    return PlannedPoint(tree=taken.tree), title, body.strip()
-
-
-def _of_params(lab: Lab, wanted: Addition, champion: Champion) -> tuple[PlannedPoint, str, str]:
-    """The champion with other values in its parameter file."""
-    space = lab.config.search_space
-    if space is None:
-        raise LabError(
-            "The lab has no [search_space], so it has no parameters.", "Give a commit or a branch."
-        )
-    given: dict[str, Any] = {}
-    for name, text in wanted.params.items():
-        if name not in space.parameters:
-            known = ", ".join(space.parameters)
-            raise LabError(f"There is no parameter {name!r} in [search_space].", f"There are: {known}.")
-        given[name] = _value(name, space.parameters[name], text)
-    repository, path = lab.repository, lab.path(space.file)
-    tree, form = repository.tree_of(champion.commit), parameters.format_of(space.file)
-    there = repository.entries(tree, str(PurePosixPath(path).parent))
-    existing = repository.read_file(tree, path) if PurePosixPath(path).name in there else None
-    rendered = parameters.render(existing, form, space.key, given, path=path)
-    names = tuple(space.parameters)
-    params = parameters.read(rendered, form, space.key, names, path=path)
-    title = ", ".join(f"{name} {value}" for name, value in given.items())
-    return (
-        PlannedPoint(tree=repository.edit_tree(tree, {path: Blob(data=rendered)}), params=params),
-        title,
-        "",
-    )
-
-
-def _value(name: str, parameter: FloatParameter | IntParameter | CategoricalParameter, text: str) -> Any:
-    """The value that a text stands for, within the parameter's range.
-
-    Raises:
-        LabError: It is none, or outside.
-    """
-    if isinstance(parameter, CategoricalParameter):
-        for choice in parameter.choices:
-            if text in (str(choice), str(choice).lower() if isinstance(choice, bool) else str(choice)):
-                return choice
-        raise LabError(f"{name} has the choices {', '.join(map(str, parameter.choices))}, not {text!r}.")
-    number = int if isinstance(parameter, IntParameter) else float
-    try:
-        value = number(text)
-    except ValueError:
-        what = "a whole number" if number is int else "a number"
-        raise LabError(f"{name} is {what}, not {text!r}.") from None
-    if not parameter.low <= value <= parameter.high:
-        raise LabError(f"{name} is from {parameter.low} to {parameter.high}, not {text}.")
-    return value
-
-
-def _made(lab: Lab) -> Path:
-    lab.folder.mkdir(parents=True, exist_ok=True)
-    return lab.folder
