@@ -36,12 +36,20 @@ class Form(RunInput):
         title="Choice",
         description="Run the proposal, run what you give here instead, or never run it.",
     )
-    comment: str = Field(default="", title="Comment", description="Why; kept with the idea.")
-    revision: str = Field(
-        default="",
-        title="Commit or branch",
-        description="For an edit: a commit or branch of the repository with the change to try instead.",
-    )
+
+
+# What comes after the parameters.
+_LAST: dict[str, Any] = {
+    "revision": (
+        str,
+        Field(
+            default="",
+            title="Commit or branch",
+            description="For an edit: a commit or branch of the repository with the change to try instead.",
+        ),
+    ),
+    "comment": (str, Field(default="", title="Comment", description="Why; kept with the idea.")),
+}
 
 
 class FormGuide:
@@ -74,21 +82,20 @@ def form_of(proposal: Proposal) -> tuple[type[Form], dict[str, str]]:
         The form, and field -> parameter.
     """
     space, points = proposal.space, proposal.idea.points
-    if not space:
-        return Form, {}
-    if len(points) > 1:
-        text = json.dumps([dict(point.params) for point in points], indent=1)
-        told = Field(default=text, title="Points", description="The batch as JSON, a list of objects.")
-        return create_model("Form", __base__=Form, points=(str, told)), {}
     fields: dict[str, Any] = {}
     names: dict[str, str] = {}
-    for index, (name, parameter) in enumerate(space.items()):
-        value = points[0].params.get(name)
-        if value is not None:
+    if space and len(points) > 1:
+        text = json.dumps([dict(point.params) for point in points], indent=1)
+        told = "The batch as JSON, a list of objects."
+        fields["points"] = (str, Field(default=text, title="Points", description=told))
+    elif space:
+        params = points[0].params
+        for index, name in enumerate(name for name in space if name in params):
             plain = name.isidentifier() and not name.startswith("_") and not hasattr(Form, name)
-            field = name if plain and name not in Form.model_fields else f"p{index}"
-            names[field], fields[field] = name, _field(name, parameter, value)
-    return create_model("Form", __base__=Form, **fields), names
+            taken = name in Form.model_fields or name in _LAST or name == "points"
+            field = name if plain and not taken else f"p{index}"
+            names[field], fields[field] = name, _field(name, space[name], params[name])
+    return create_model("Form", __base__=Form, **fields, **_LAST), names
 
 
 def answer_of(proposal: Proposal, filled: Mapping[str, Any], names: Mapping[str, str]) -> Answer:
