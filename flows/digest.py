@@ -14,8 +14,8 @@ from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
 from prefect.states import Completed
 
-from lab_plugin.digest import Digest, digest_text, make_digest
-from lab_plugin.opening import open_served
+from lab_plugin.digest import digest_text, make_digest
+from lab_plugin.opening import open_in_flow
 
 
 @flow(name="digest", persist_result=False)
@@ -26,20 +26,16 @@ async def digest(lab: str = ".", period: Literal["daily", "weekly"] = "daily") -
         lab: Folder of the lab, with its lab.toml.
         period: How far to look back: a day or a week.
     """
-    tag, found = await asyncio.to_thread(_make, Path(lab), period)
+    this = await open_in_flow(Path(lab))
+    try:
+        found = await asyncio.to_thread(make_digest, this, period)
+    finally:
+        this.close()
     kept = found.verdicts.get("kept", 0)
     name = f"{found.lab} {period}: {found.ideas} ideas, {kept} kept"
     await acreate_markdown_artifact(
         key=f"{found.lab}-digest-{period}", markdown=digest_text(found), description=name
     )
     async with get_client() as client:
-        await client.update_flow_run(UUID(flow_run.id), name=name, tags=sorted({*flow_run.tags, tag}))
+        await client.update_flow_run(UUID(flow_run.id), name=name, tags=sorted({*flow_run.tags, this.tag}))
     return Completed(message=name)
-
-
-def _make(folder: Path, period: Literal["daily", "weekly"]) -> tuple[str, Digest]:
-    this = open_served(folder)
-    try:
-        return this.tag, make_digest(this, period)
-    finally:
-        this.close()

@@ -16,6 +16,7 @@ from prefect.states import Completed, Failed
 
 from lab_plugin.flows.reconciliation import close_dead_runs
 from lab_plugin.lab import Lab
+from lab_plugin.opening import open_in_flow
 from lab_plugin.upkeep import LEAST_FREE_GB, Finding, findings_table, look_after, outcome
 
 
@@ -30,7 +31,11 @@ async def watchdog(lab: str = ".", mend: bool = True, least_free_gb: float = LEA
         mend: Whether to change anything.
         least_free_gb: Gigabytes that should be free where the lab writes.
     """
-    this, findings = await look(Path(lab), mend=mend, least_free=least_free_gb)
+    this = await open_in_flow(Path(lab))
+    try:
+        findings = await look(this, mend=mend, least_free=least_free_gb)
+    finally:
+        this.close()
     word = outcome(findings)
     name = f"{this.name} watchdog: {word}"
     for finding in findings:
@@ -45,22 +50,17 @@ async def watchdog(lab: str = ".", mend: bool = True, least_free_gb: float = LEA
     return (Failed if open_ones else Completed)(name=word, message="; ".join(open_ones) or None)
 
 
-async def look(
-    folder: Path | None, *, mend: bool = True, least_free: float = LEAST_FREE_GB
-) -> tuple[Lab, list[Finding]]:
+async def look(lab: Lab, *, mend: bool = True, least_free: float = LEAST_FREE_GB) -> list[Finding]:
     """Look at a lab, and at its flow runs.
 
     Args:
-        folder: The lab's folder, or one below it; None for the current one.
+        lab: The lab.
         mend: Whether to change anything.
         least_free: Gigabytes that should be free where the lab writes.
-
-    Returns:
-        The lab, closed, and what was found.
     """
-    this, findings = await asyncio.to_thread(look_after, folder, mend=mend, least_free=least_free)
-    runs = await close_dead_runs(this.tag, close=mend)
-    return this, [*findings, *(_of(run, mend) for run in runs)]
+    findings = await asyncio.to_thread(look_after, lab, mend=mend, least_free=least_free)
+    runs = await close_dead_runs(lab.tag, close=mend)
+    return [*findings, *(_of(run, mend) for run in runs)]
 
 
 def _of(run: FlowRun, mend: bool) -> Finding:

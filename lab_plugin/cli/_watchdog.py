@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lab_plugin.cli._options import JsonOption, LabOption, print_json
+from lab_plugin.cli._options import JsonOption, LabOption, opened, print_json
 
 if TYPE_CHECKING:
+    from lab_plugin.lab import Lab
     from lab_plugin.upkeep import Finding
 
 
@@ -27,7 +27,8 @@ def watchdog(
     """Find dead leases, stuck runs, leftovers, full disks and drift, and mend what is certainly wrong."""
     from lab_plugin.upkeep import outcome
 
-    findings = _look(lab, not dry_run, least_free)
+    with opened(lab, current=True) as this:
+        findings = _look(this, not dry_run, least_free)
     word = outcome(findings)
     if as_json:
         print_json({"outcome": word, "findings": [vars(finding) for finding in findings]})
@@ -40,18 +41,17 @@ def watchdog(
         raise typer.Exit(1)
 
 
-def _look(lab: Path | None, mend: bool, least_free: float) -> list[Finding]:
+def _look(this: Lab, mend: bool, least_free: float) -> list[Finding]:
     from lab_plugin.errors import ApiError
-    from lab_plugin.home import Home
     from lab_plugin.serving import serving
     from lab_plugin.upkeep import Finding, look_after
 
     try:
-        with serving(Home.from_environment()):
+        with serving(this.home):
             from lab_plugin.flows.watchdog import look
 
-            return asyncio.run(look(lab, mend=mend, least_free=least_free))[1]
+            return asyncio.run(look(this, mend=mend, least_free=least_free))
     except ApiError as error:
-        _, findings = look_after(lab, mend=mend, least_free=least_free)
+        findings = look_after(this, mend=mend, least_free=least_free)
         what = f"flow runs were not looked at: {error.message}"
         return [*findings, Finding("api", what, "the Prefect API", error.remedy)]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from lab_plugin.errors import LabError, LeaseHeld
 from lab_plugin.lab import Lab
 from lab_plugin.repository import Lease
@@ -14,37 +12,24 @@ from lab_plugin.upkeep._leftovers import container_findings, folder_findings
 from lab_plugin.upkeep._truth import champion_findings, idea_findings, lock_findings, mirror_findings
 
 
-def look_after(
-    folder: Path | None, *, mend: bool = True, least_free: float = LEAST_FREE_GB
-) -> tuple[Lab, list[Finding]]:
+def look_after(lab: Lab, *, mend: bool = True, least_free: float = LEAST_FREE_GB) -> list[Finding]:
     """Find what is not as it should be, and mend what is certainly to be mended.
 
     What a living campaign owns is left to it. Flow runs are not looked at: those are Prefect's.
 
     Args:
-        folder: The lab's folder, or one below it; None for the current one.
+        lab: The lab.
         mend: Whether to change anything.
         least_free: Gigabytes that should be free where the lab writes.
-
-    Returns:
-        The lab, closed, and what was found.
-
-    Raises:
-        ConfigError: There is no `lab.toml`, or it has faults.
-        RepositoryError: The lab does not lie in a git repository that can be used.
     """
-    lab = Lab.open(folder)
+    findings = lease_findings(lab, mend)
+    findings += disk_findings(lab, least_free)
+    findings += container_findings(lab, mend)
     try:
-        findings = lease_findings(lab, mend)
-        findings += disk_findings(lab, least_free)
-        findings += container_findings(lab, mend)
-        try:
-            findings += _beside_the_ledger(lab, mend)
-        except LabError as error:
-            findings.append(Finding("ledger", error.message, lab.ledger.ref, error.remedy))
-        return lab, findings
-    finally:
-        lab.close()
+        findings += _beside_the_ledger(lab, mend)
+    except LabError as error:
+        findings.append(Finding("ledger", error.message, lab.ledger.ref, error.remedy))
+    return findings
 
 
 def _beside_the_ledger(lab: Lab, mend: bool) -> list[Finding]:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from lab_plugin.lab import Lab
 from lab_plugin.queue import Addition, add_idea
@@ -16,6 +17,14 @@ from tests.conftest import git
 from tests.upkeep.conftest import Runner
 
 
+def look(folder: Path, **wanted: Any) -> list[Finding]:
+    lab = Lab.open(folder)
+    try:
+        return look_after(lab, **wanted)
+    finally:
+        lab.close()
+
+
 def kinds(findings: list[Finding]) -> dict[str, bool]:
     return {finding.kind: finding.mended for finding in findings}
 
@@ -23,18 +32,20 @@ def kinds(findings: list[Finding]) -> dict[str, bool]:
 def test_what_a_dead_campaign_left_is_found_mended_and_gone(
     locked: Path, dies: Callable[[Path], None]
 ) -> None:
-    assert look_after(locked)[1] == []
+    lab = Lab.open(locked)
+    lab.close()
+    assert look(locked) == []
     dies(locked)
-    lab, seen = look_after(locked, mend=False)
+    seen = look(locked, mend=False)
     assert kinds(seen) == {"lease": False, "leftover": False}
-    _, mended = look_after(locked)
+    mended = look(locked)
     assert kinds(mended) == {"lease": True, "leftover": True}
     assert "3 folders" in next(finding.what for finding in mended if finding.kind == "leftover")
     assert outcome(mended) == "Mended"
     assert git(locked, "for-each-ref", lab.lease_ref) == ""
     assert not list((lab.folder / "workspaces").glob("private-?"))
     assert not list(lab.folder.glob("scratch-*"))
-    assert look_after(locked)[1] == []
+    assert look(locked) == []
 
 
 def test_a_living_holder_keeps_all_that_is_its_own(locked: Path) -> None:
@@ -49,13 +60,13 @@ def test_a_living_holder_keeps_all_that_is_its_own(locked: Path) -> None:
     )
     try:
         assert process.stdout is not None and process.stdout.readline() == b"held\n"
-        lab, findings = look_after(locked)
-        assert findings == []
+        lab = Lab.open(locked)
+        assert look(locked) == []
         assert (lab.folder / "trials" / "0001").is_dir()
         os.kill(process.pid, signal.SIGSTOP)
         # A process that is stopped is not dead.
-        assert look_after(locked)[1] == []
-        assert holder(Lab.open(locked).repository, lab.lease_ref) is not None
+        assert look(locked) == []
+        assert holder(lab.repository, lab.lease_ref) is not None
     finally:
         process.kill()
         process.communicate()
@@ -74,7 +85,7 @@ def test_a_lease_of_another_machine_is_named_and_left(locked: Path, dies: Callab
     heartbeat = lab.lease_ref.replace("/lease", "/heartbeat")
     lab.repository.update_refs([RefChange(lab.lease_ref, elsewhere), RefChange(heartbeat, beat)])
     lab.close()
-    findings = look_after(locked)[1]
+    findings = look(locked)
     lease = next(finding for finding in findings if finding.kind == "lease")
     assert not lease.mended and "has not been heard of" in lease.what
 
@@ -88,13 +99,13 @@ async def test_the_champions_branch_comes_back(locked: Path, run: Runner) -> Non
     assert record.verdict == "kept"
     # As git leaves it that dies between the two renames of a keep.
     git(locked, "update-ref", lab.best_ref, baseline)
-    assert kinds(look_after(locked, mend=False)[1])["champion"] is False
-    assert kinds(look_after(locked)[1])["champion"] is True
+    assert kinds(look(locked, mend=False))["champion"] is False
+    assert kinds(look(locked))["champion"] is True
     assert git(locked, "rev-parse", lab.best_branch) == record.commit
     # A commit that no ledger has is never thrown away.
     stray = git(locked, "commit-tree", f"{baseline}^{{tree}}", "-p", baseline, "-m", "by hand")
     git(locked, "update-ref", lab.best_ref, stray)
-    drifted = next(finding for finding in look_after(locked)[1] if finding.kind == "champion")
+    drifted = next(finding for finding in look(locked) if finding.kind == "champion")
     assert not drifted.mended and "git branch -f" in drifted.remedy
     assert git(locked, "rev-parse", lab.best_branch) == stray
 
@@ -105,7 +116,7 @@ def test_a_scorer_that_changed_a_full_disk_and_a_damaged_idea(locked: Path) -> N
     lab.close()
     scorer = locked / "scorer" / "score.py"
     scorer.write_text(scorer.read_text() + "\n# changed\n")
-    findings = look_after(locked, least_free=1e9)[1]
+    findings = look(locked, least_free=1e9)
     assert kinds(findings) == {"lock": False, "idea": False, "disk": False}
     assert outcome(findings) == "Needs attention"
     shown = findings_table("lab", findings)
@@ -116,11 +127,11 @@ def test_a_clone_without_the_ledger_says_how_to_get_it(locked: Path, tmp_path: P
     git(locked, "add", "-A")
     git(locked, "commit", "-qm", "Lock")
     git(tmp_path, "clone", "-q", str(locked), "clone")
-    (finding,) = look_after(tmp_path / "clone")[1]
+    (finding,) = look(tmp_path / "clone")
     assert finding.kind == "lock"
     command = finding.remedy.partition("`git ")[2].rstrip("`.")
     git(tmp_path / "clone", *shlex.split(command))
-    assert "lock" not in kinds(look_after(tmp_path / "clone")[1])
+    assert "lock" not in kinds(look(tmp_path / "clone"))
 
 
 async def test_verdicts_that_mlflow_lacks_are_counted(locked: Path, run: Runner) -> None:
@@ -130,7 +141,7 @@ async def test_verdicts_that_mlflow_lacks_are_counted(locked: Path, run: Runner)
     lab = Lab.open(locked)
     make_mirror(lab).sync()
     lab.close()
-    assert look_after(locked)[1] == []
+    assert look(locked) == []
     await run(locked, 3)
-    (finding,) = look_after(locked)[1]
+    (finding,) = look(locked)
     assert (finding.kind, finding.what) == ("mirror", "MLflow lacks 3 of the verdicts")
