@@ -30,7 +30,7 @@ def run(
         bool, typer.Option("--guided", help="Ask about each proposal before it runs: approve, edit or skip.")
     ] = False,
     in_ui: Annotated[
-        bool, typer.Option("--ui", help="With --guided: ask in the Prefect UI, also from a terminal.")
+        bool, typer.Option("--ui", help="As --guided, but ask in the Prefect UI, also from a terminal.")
     ] = False,
     lab: LabOption = None,
     as_json: JsonOption = False,
@@ -42,6 +42,7 @@ def run(
     given = {"iterations": iterations, "hours": hours, "target": target, "plateau": plateau}
     budget = {name: float(value) for name, value in given.items() if value is not None}
     with opened(lab, current=True) as this:
+        guided = guided or in_ui
         here = guided and not in_ui and sys.stdin.isatty() and sys.stderr.isatty()
         ending = run_campaign(
             this, budget, fresh=fresh, jobs=jobs, quiet=as_json, guided=guided, in_terminal=here

@@ -40,8 +40,9 @@ def _nothing(digest: Digest, span: str) -> str:
 def _standing(digest: Digest, best: Standing) -> Iterable[str]:
     who = f"idea {best.idea}" if best.idea else "the baseline"
     yield f"{digest.metric} **{best.value:.6g}** ({digest.goal}), {who}, branch `{best.branch}`"
-    moved = f"{best.value - best.before:+.6g}" if best.value != best.before else "no change"
-    yield f"{moved} in this time, {best.value - best.baseline:+.6g} from the baseline"
+    if best.idea:
+        moved = f"{best.value - best.before:+.6g}" if best.value != best.before else "no change"
+        yield f"{moved} in this time, {best.value - best.baseline:+.6g} from the baseline"
     if best.confirmed:
         yield f"confirmed: {best.confirmed}"
 
