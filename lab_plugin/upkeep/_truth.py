@@ -6,7 +6,7 @@ import time
 
 from lab_plugin.errors import LabError
 from lab_plugin.lab import Lab
-from lab_plugin.ledger import VerdictRecord
+from lab_plugin.ledger import VerdictRecord, fetch_command
 from lab_plugin.mirroring import known_store
 from lab_plugin.queue import open_ideas
 from lab_plugin.repository import Lease
@@ -43,9 +43,8 @@ def champion_findings(lab: Lab, lease: Lease | None) -> list[Finding]:
 def lock_findings(lab: Lab) -> list[Finding]:
     """Whether all that makes a score is what the ledger says was locked."""
     if lab.ledger.state().lock is None:
-        remedy = (
-            f"Run `lab lock`; in a clone, git fetch REMOTE '+refs/lab/{lab.name}/*:refs/lab/{lab.name}/*'."
-        )
+        fetch = fetch_command(lab.name, lab.repository.remotes())
+        remedy = f"Run `lab lock`; in a clone of a lab that is locked, `{fetch}`."
         return [Finding("lock", "there is no lock in the ledger", lab.ledger.ref, remedy)]
     try:
         lab.require_lock()
