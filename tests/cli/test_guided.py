@@ -83,7 +83,9 @@ class Form:
     def waiting(self, name: str) -> str:
         for _ in range(240):
             wanted = {"flow_runs": {"state": {"type": {"any_": ["PAUSED"]}}, "name": {"like_": name}}}
-            answer = httpx.post(f"{self._url}/flow_runs/filter", json=wanted, trust_env=False).json()
+            answer = httpx.post(
+                f"{self._url}/flow_runs/filter", json=wanted, timeout=60, trust_env=False
+            ).json()
             if answer:
                 keys = answer[0]["state"]["state_details"]["run_input_keyset"]
                 shown = httpx.get(
@@ -97,7 +99,7 @@ class Form:
 
     def answer(self, run: str, **given: Any) -> Any:
         done = httpx.post(
-            f"{self._url}/flow_runs/{run}/resume", json={"run_input": given}, timeout=30, trust_env=False
+            f"{self._url}/flow_runs/{run}/resume", json={"run_input": given}, timeout=60, trust_env=False
         )
         return done.json()
 
