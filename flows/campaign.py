@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
+from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -25,33 +27,37 @@ from lab_plugin.flows.board import Board
 from lab_plugin.flows.cancellation import watching
 from lab_plugin.flows.emission import Emission
 from lab_plugin.flows.form_guide import FormGuide
+from lab_plugin.flows.forms import AtMost, Bounds, Jobs, LabFolder
 from lab_plugin.flows.reconciliation import close_dead_runs
 from lab_plugin.flows.runs import IterationRuns
 from lab_plugin.flows.tasks import confirm
 from lab_plugin.guidance import guide_here
 from lab_plugin.opening import open_in_flow
 
+_NONE = object()
 _log = logging.getLogger("prefect.lab")
 
 
 @flow(name="campaign", flow_run_name="{lab}", persist_result=False)
 async def campaign(
-    lab: str,
-    budget: dict[str, float] | None = None,
+    lab: LabFolder = ".",
+    budget: Bounds | None = None,
     fresh: bool = False,
-    jobs: int = 1,
+    jobs: Jobs = 1,
     rerun: dict[int, int] | None = None,
     guided: bool = False,
+    at_most: AtMost | None = None,
 ) -> State[Any]:
     """Run iterations on a lab until its budget is spent; an open campaign goes on.
 
     Args:
-        lab: Folder of the lab, with its lab.toml.
-        budget: Bounds that replace those of lab.toml: iterations, hours, cost_usd, target, plateau, crashes.
+        lab: Folder of the lab, with its lab.toml; relative to where the run begins.
+        budget: Bounds that replace those of lab.toml.
         fresh: Begin a new campaign whose proposer does not see earlier ideas.
         jobs: Iterations at a time.
         rerun: Idea -> repeats in all: go on with the comparisons of these, and make no new ideas.
         guided: Ask about each proposal before it runs, by a form on its iteration's run.
+        at_most: Iterations of this run; a campaign with budget left stays open, for the next run to go on.
     """
     own_run = str(flow_run.get_id())
     async with AsyncExitStack() as stack:
@@ -62,7 +68,7 @@ async def campaign(
         stack.enter_context(subscribed(emission))
         guide = (guide_here() or FormGuide()) if guided else None
         this = await stack.enter_async_context(
-            open_campaign(opened, Plan(budget or {}, fresh, rerun or {}, jobs), guide)
+            open_campaign(opened, Plan(budget.given() if budget else {}, fresh, rerun or {}, jobs), guide)
         )
         # Constant for the campaign: Prefect's client pays for every set of tags that it has not seen.
         stack.enter_context(tags(f"campaign:{this.number}"))
@@ -74,7 +80,8 @@ async def campaign(
         client = await stack.enter_async_context(get_client())
         own_tags = TagsContext.get().current_tags
         runs = IterationRuns(client, UUID(own_run), lab, own_tags, this.stop, most=jobs)
-        ends = await asyncio.gather(*(_slot(this, runs) for _ in range(jobs)), return_exceptions=True)
+        turns = itertools.repeat(None) if at_most is None else itertools.repeat(None, at_most)
+        ends = await asyncio.gather(*(_slot(this, runs, turns) for _ in range(jobs)), return_exceptions=True)
         ends += await asyncio.gather(runs.finish(), return_exceptions=True)
         await this.forget_begun()
         await closing
@@ -83,6 +90,8 @@ async def campaign(
                 raise error
         if this.to_confirm:
             await confirm(lab)
+    if at_most is not None and not this.stop_reason:
+        return Completed(message=f"as many iterations as were asked for, {at_most}; the campaign stays open")
     return (Completed if this.finished else Cancelled)(message=this.stop_reason)
 
 
@@ -93,12 +102,23 @@ async def _close_dead_runs(this: Campaign) -> None:
         _log.warning("Runs of dead processes may still show as running: %s", error)
 
 
-async def _slot(this: Campaign, runs: IterationRuns) -> None:
-    """Run one iteration after the other; what breaks one stops the campaign, and no verdict is lost."""
+async def _slot(this: Campaign, runs: IterationRuns, turns: Iterator[None]) -> None:
+    """Run one iteration after the other; what breaks one stops the campaign, and no verdict is lost.
+
+    Args:
+        this: The campaign.
+        runs: Runs an iteration.
+        turns: One for each iteration that may be run, of all slots together.
+    """
     try:
-        while (number := await this.next()) is not None:
+        while _may_go_on(this, turns) and (number := await this.next()) is not None:
             this.begin(number)
             await runs.run(number)
     except BaseException as error:
         this.stop(f"{type(error).__name__}: {error}")
         raise
+
+
+def _may_go_on(this: Campaign, turns: Iterator[object]) -> bool:
+    """Whether there is a turn left; a campaign whose budget is spent needs none to come to its end."""
+    return next(turns, _NONE) is not _NONE or this.spending.exhausted() is not None
