@@ -66,6 +66,22 @@ def serving(home: Home, meanwhile: Callable[[], object] = lambda: None) -> Itera
             apply(before)
 
 
+@contextmanager
+def serving_now(home: Home) -> Iterator[Serving]:
+    """`serving` for what outlives this process: an API that runs already, and none that is started for it.
+
+    Raises:
+        ApiError: None runs.
+    """
+    if active_profile_api() is None and LocalApi(home.prefect).running() is None:
+        raise ApiError(
+            "No Prefect API runs on this machine, and no Prefect profile names another.",
+            "`lab up` in another terminal serves one; or name one: `prefect config set PREFECT_API_URL=...`.",
+        )
+    with serving(home) as served:
+        yield served
+
+
 def check_api(home: Home) -> str:
     """Say which API a campaign would use, started if need be.
 

@@ -14,6 +14,7 @@ from lab_plugin import __version__
 from lab_plugin.cli._attest import attest
 from lab_plugin.cli._campaign import results, run, status
 from lab_plugin.cli._decisions import confirm, rerun
+from lab_plugin.cli._deploy import deploy
 from lab_plugin.cli._diagnose import diagnose
 from lab_plugin.cli._digest import digest
 from lab_plugin.cli._export import export
@@ -56,6 +57,7 @@ for command in (
     diff,
     digest,
     diagnose,
+    deploy,
     up,
     simulate,
     verify,

@@ -105,6 +105,11 @@ class Repository:
             )
         return result.stdout.decode("ascii").strip()
 
+    def branch(self) -> str | None:
+        """The branch that is checked out, `main`; None for a detached HEAD."""
+        result = self._git.attempt("symbolic-ref", "--quiet", "--short", "HEAD")
+        return os.fsdecode(result.stdout).strip() if result.status == 0 else None
+
     def resolve(self, revision: str) -> str:
         """The commit that a person means by a name, an abbreviated id or an expression.
 

@@ -1,0 +1,111 @@
+"""The pull step of a lab's deployments: one clone of the repository on each machine, which stays.
+
+Prefect's own step deletes a clone that it cannot update, and cuts off the history. A lab's clone holds what
+campaigns on this machine are working on, so this one keeps it, and leaves it as it is under a running
+campaign.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from lab_plugin.errors import RemoteError, RemoteGone
+from lab_plugin.home import Home
+from lab_plugin.repository import Repository, holder, shown_address
+
+_TIMEOUT_SECONDS = 1_800
+_SAFE = ("-c", "core.hooksPath=/dev/null", "-c", "protocol.ext.allow=never", "-c", "gc.auto=0")
+_LEASE = re.compile(r"refs/lab/[^/]+/lease")
+_GONE = re.compile(r"could not resolve|unable to access|connection|timed out|not appear to be a git", re.I)
+
+
+def clone(repository: str, branch: str, remote: str = "origin") -> dict[str, str]:
+    """Have the newest commit of a branch in a folder of this machine, and run the flow there.
+
+    Args:
+        repository: URL, `host:path` of SSH, or absolute path.
+        branch: Its branch.
+        remote: What the clone calls the repository; `[lab] remote` may name it.
+
+    Returns:
+        The folder, as `directory`.
+
+    Raises:
+        RemoteGone: The repository cannot be reached.
+        RemoteError: It refuses, or has no such branch.
+    """
+    home = Home.from_environment()
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", repository.rstrip("/").rpartition("/")[2].removesuffix(".git"))
+    digest = hashlib.sha256("\0".join((repository, branch, remote)).encode("utf-8", "surrogateescape"))
+    folder = home.root / "clones" / f"{name.strip('.-')[:40] or 'lab'}-{digest.hexdigest()[:8]}"
+    folder.parent.mkdir(mode=0o700, exist_ok=True)
+    with _alone(folder.with_name(f"{folder.name}.lock")):
+        if not (folder / ".git").exists():
+            _make(repository, branch, remote, folder)
+        elif not _is_busy(folder):
+            _renew(repository, branch, remote, folder)
+    return {"directory": str(folder)}
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    with path.open("a") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        yield
+
+
+def _make(repository: str, branch: str, remote: str, folder: Path) -> None:
+    """Clone into a folder of its own first: one that was killed half way is no clone."""
+    half = folder.with_name(f"{folder.name}.half")
+    shutil.rmtree(half, ignore_errors=True)
+    options = ("--quiet", "--origin", remote, "--branch", branch, "--single-branch", "--no-tags")
+    _git(repository, "clone", *options, "--", repository, str(half))
+    half.rename(folder)
+
+
+def _renew(repository: str, branch: str, remote: str, folder: Path) -> None:
+    there = f"refs/remotes/{remote}/{branch}"
+    within = ("-C", str(folder))
+    _git(repository, *within, "fetch", "--quiet", "--no-tags", remote, f"+refs/heads/{branch}:{there}")
+    _git(repository, *within, "checkout", "--quiet", "--force", "-B", branch, there)
+
+
+def _is_busy(folder: Path) -> bool:
+    """Whether a living campaign works in the clone; what it was started with stays under it."""
+    repository = Repository.open(folder)
+    try:
+        refs = repository.refs("refs/lab/")
+        return any(holder(repository, ref) is not None for ref in refs if _LEASE.fullmatch(ref))
+    finally:
+        repository.close()
+
+
+def _git(repository: str, *arguments: str) -> None:
+    shown = shown_address(repository)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_DIR")}
+    try:
+        done = subprocess.run(
+            ["git", *_SAFE, *arguments],
+            env={**environment, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_TIMEOUT_SECONDS,
+        )
+    except subprocess.TimeoutExpired:
+        raise RemoteGone(f"The repository {shown} did not answer for {_TIMEOUT_SECONDS} s.") from None
+    if done.returncode == 0:
+        return
+    said = done.stderr.decode("utf-8", "replace").replace(repository, shown).strip()
+    kind = RemoteGone if _GONE.search(said) else RemoteError
+    raise kind(
+        f"The repository {shown} cannot be cloned or updated here: {said[-2000:]}",
+        "See with `git ls-remote`, as the user that runs the worker, that it can be reached from here.",
+    )
