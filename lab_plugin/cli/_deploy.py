@@ -36,7 +36,7 @@ def deploy(
     lab: LabOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Register the lab's work pools, deployments and automations with the Prefect API; again changes nothing."""
+    """Register the lab's work pools, deployments and automations with Prefect; again changes nothing."""
     from lab_plugin.fleet import DeploymentWishes
 
     wishes = DeploymentWishes(repository, branch, pool, schedule, timezone, notify)

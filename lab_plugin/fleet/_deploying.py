@@ -149,6 +149,6 @@ def _check(wishes: DeploymentWishes) -> None:
         what = "; ".join(str(each["msg"]).removeprefix("Value error, ") for each in error.errors())
         raise ConfigError(
             f"The schedule cannot be: {what}.",
-            '--schedule takes five fields, such as "0 1 * * *" for one in the night; --timezone a name such as '
-            "Europe/Berlin.",
+            '--schedule takes five fields, such as "0 1 * * *" for one in the night, and --timezone a name, '
+            "such as Europe/Berlin.",
         ) from None

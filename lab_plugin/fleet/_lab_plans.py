@@ -20,7 +20,7 @@ _DAILY, _WEEKLY, _OFTEN = "0 7 * * *", "0 7 * * 1", "*/10 * * * *"
 
 
 def trial_pools(config: Config) -> Mapping[str, Pool | None]:
-    """The pools that a lab's tiers name, and those that it declares, by name; None for one without a table."""
+    """The pools that a lab's tiers name, and those that it declares; None for one without a table."""
     named = (tier.pool for tier in config.tiers if tier.pool)
     return {name: config.pools.get(name) for name in dict.fromkeys((*named, *config.pools))}
 
@@ -34,8 +34,8 @@ def pools_of(config: Config, campaigns: str) -> dict[str, Pool | None]:
     trials = trial_pools(config)
     if campaigns in {tier.pool for tier in config.tiers}:
         raise PoolError(
-            f'Campaigns in the pool "{campaigns}" could take all of its workers, and wait for ever for trials '
-            "that run there too.",
+            f'Campaigns in the pool "{campaigns}" could take all of its workers, and wait for ever for '
+            "trials that run there too.",
             "Name another pool for campaigns: `--pool campaigns`.",
         )
     return {campaigns: config.pools.get(campaigns), **trials}

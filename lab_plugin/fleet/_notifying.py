@@ -1,4 +1,4 @@
-"""Prefect automations that call a webhook about one lab: a keep, a plateau, a budget nearly spent, a failure."""
+"""Prefect automations that call a webhook about a lab: keep, plateau, budget nearly spent, failure."""
 
 from __future__ import annotations
 
@@ -15,11 +15,15 @@ if TYPE_CHECKING:
     from prefect.client.orchestration import PrefectClient
     from prefect.events.schemas.automations import Automation, AutomationCore
 
-# What the webhook gets: JSON, with a sentence under the name that chat programs show. Each value passes through
-# a filter of its own, as payloads hold what candidates and models wrote.
-_BODY = """\
-{{"event": {{{{ event.event | tojson }}}}, "lab": {{{{ {lab} | tojson }}}}, "text": {{{{ ({text}) | tojson }}}}, \
-"occurred": {{{{ event.occurred | string | tojson }}}}, "payload": {{{{ event.payload | tojson }}}}}}"""
+# What the webhook gets: JSON, with a sentence under the name that chat programs show. Each value passes
+# through a filter of its own, as payloads hold what candidates and models wrote.
+_BODY = {
+    "event": "event.event",
+    "lab": "{lab}",
+    "text": "({text})",
+    "occurred": "event.occurred | string",
+    "payload": "event.payload",
+}
 
 
 @dataclass(frozen=True)
@@ -140,6 +144,10 @@ def _automation(notice: _Notice, lab: str, block: UUID) -> AutomationCore:
         match = {"prefect.resource.id": f"prefect-lab.lab.{lab}-*", "prefect.resource.name": lab}
         related = []
     text = f"{lab!r} ~ {notice.text}"
+    fields = (
+        f'"{key}": {{{{ {value.format(lab=repr(lab), text=text)} | tojson }}}}'
+        for key, value in _BODY.items()
+    )
     return AutomationCore.model_validate(
         {
             "name": f"lab {lab}: {notice.word}",
@@ -148,7 +156,7 @@ def _automation(notice: _Notice, lab: str, block: UUID) -> AutomationCore:
             "trigger": EventTrigger.model_validate(
                 {"expect": set(notice.expect), "match": match, "match_related": related}
             ),
-            "actions": [CallWebhook(block_document_id=block, payload=_BODY.format(lab=repr(lab), text=text))],
+            "actions": [CallWebhook(block_document_id=block, payload="{" + ", ".join(fields) + "}")],
         }
     )
 

@@ -42,7 +42,7 @@ def source_of(lab: Lab, repository: str = "", branch: str = "") -> Source:
         branch: Its branch; "" for the one that is checked out.
 
     Raises:
-        RepositoryError: `lab.toml` or `lab.lock` is not committed, or no branch is checked out and none given.
+        RepositoryError: `lab.toml` or `lab.lock` is not committed, or no branch is checked out, nor given.
         RemoteError: There is no such remote, it cannot be reached, or it has no such branch.
         LabError: The lab is not shared through the remote, or the address holds a password.
     """
@@ -50,8 +50,8 @@ def source_of(lab: Lab, repository: str = "", branch: str = "") -> Source:
     named = lab.config.lab.remote
     if named is None:
         raise LabError(
-            f"The lab {lab.name} is not shared: its clones on workers would know nothing of its verdicts, nor "
-            "of its lock.",
+            f"The lab {lab.name} is not shared: its clones on workers would know nothing of its verdicts, "
+            "nor of its lock.",
             'Set `remote = "origin"` under [lab] in lab.toml, commit and push; `lab sync` then shares them.',
         )
     remotes = lab.repository.remotes()
@@ -104,8 +104,8 @@ def _refuse_secret(address: str) -> None:
     parts = urlsplit(address) if "://" in address else None
     if parts is not None and (parts.password or (parts.username and parts.scheme.startswith("http"))):
         raise LabError(
-            f"The address {shown_address(address)} holds a password or token: whoever reaches the Prefect API "
-            "could read it in the deployment.",
+            f"The address {shown_address(address)} holds a password or token: whoever reaches the Prefect "
+            "API could read it in the deployment.",
             "Give one without, by --repository, and let git on the workers find the password: a credential "
             "helper, or an SSH key.",
         )
