@@ -27,7 +27,7 @@ from lab_plugin.flows.board import Board
 from lab_plugin.flows.cancellation import watching
 from lab_plugin.flows.emission import Emission
 from lab_plugin.flows.form_guide import FormGuide
-from lab_plugin.flows.forms import AtMost, Bounds, Jobs, LabFolder
+from lab_plugin.flows.forms import Bounds, Jobs, LabFolder, Nothing, Some
 from lab_plugin.flows.reconciliation import close_dead_runs
 from lab_plugin.flows.runs import IterationRuns
 from lab_plugin.flows.tasks import confirm
@@ -41,12 +41,12 @@ _log = logging.getLogger("prefect.lab")
 @flow(name="campaign", flow_run_name="{lab}", persist_result=False)
 async def campaign(
     lab: LabFolder = ".",
-    budget: Bounds | None = None,
+    budget: Bounds | Nothing = None,
     fresh: bool = False,
     jobs: Jobs = 1,
-    rerun: dict[int, int] | None = None,
+    rerun: dict[int, int] | Nothing = None,
     guided: bool = False,
-    at_most: AtMost | None = None,
+    at_most: Some | Nothing = None,
 ) -> State[Any]:
     """Run iterations on a lab until its budget is spent; an open campaign goes on.
 
