@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -97,7 +95,8 @@ def ui_command(home: Home) -> str:
     chosen = active_profile_api()
     if chosen is not None:
         return f"open {chosen.removesuffix('/api')}"
-    return shlex.join([sys.executable, "-m", "lab_plugin.local_api", "--home", str(home.prefect)])
+    running = LocalApi(home.prefect).running()
+    return "lab up" if running is None else f"open {running.removesuffix('/api')}"
 
 
 def require_healthy(url: str) -> None:

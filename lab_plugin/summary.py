@@ -12,7 +12,7 @@ from lab_plugin.mirroring import known_store
 from lab_plugin.repository import holder
 from lab_plugin.serving import ui_command
 from lab_plugin.tier_report import tier_standings
-from lab_plugin.tracking import leaderboard_url
+from lab_plugin.tracking import leaderboard_url, served_at
 
 
 def results_document(lab: Lab) -> dict[str, Any]:
@@ -36,6 +36,7 @@ def status_document(lab: Lab) -> dict[str, Any]:
     owner = holder(lab.repository, lab.lease_ref)
     words = [record.verdict for record in state.ideas.values()]
     store = known_store(lab)
+    served = store and served_at(store)
     return {
         "lab": lab.name,
         "goal": lab.config.scorer.goal,
@@ -62,7 +63,7 @@ def status_document(lab: Lab) -> dict[str, Any]:
         "running": None if owner is None else owner.describe(),
         "open": {
             "prefect": ui_command(lab.home),
-            "mlflow": store and store.ui_command(),
+            "mlflow": f"open {served}" if served else store and store.ui_command(),
             "leaderboard": store and leaderboard_url(store, lab.identity),
         },
     }

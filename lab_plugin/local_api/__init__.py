@@ -14,6 +14,7 @@ from lab_plugin.local_api._settings import (
     ui_url,
     without_prefect,
 )
+from lab_plugin.local_api._trouble import start_remedy
 
 __all__ = [
     "DEFAULT_PORT",
@@ -30,6 +31,7 @@ __all__ = [
     "make_credential",
     "process_start",
     "remove_credential",
+    "start_remedy",
     "ui_url",
     "without_prefect",
 ]

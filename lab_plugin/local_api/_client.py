@@ -16,12 +16,14 @@ from pathlib import Path
 
 from lab_plugin.errors import ApiError
 from lab_plugin.local_api import _locks, _record, _settings
+from lab_plugin.local_api._trouble import start_remedy
 
 DEFAULT_GRACE = 60.0
 GRACE_VARIABLE = "PREFECT_LAB_API_GRACE"
 
 _LOG = "api.log"
 _LOG_LIMIT = 4 << 20
+_SAID_BYTES = 256 << 10
 _POLL_SECONDS = 0.05
 # Without a proxy, whatever the environment says: it is this machine.
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -51,6 +53,7 @@ class LocalApi:
         self._grace = _grace() if grace is None else grace
         self._hold: int | None = None
         self._url: str | None = None
+        self._log_start = 0
         try:
             self.home.mkdir(parents=True, exist_ok=True, mode=0o700)
         except OSError as error:
@@ -189,9 +192,10 @@ class LocalApi:
     def _check(self, deadline: float, timeout: float) -> None:
         record = _record.load(self.home)
         if record is None or not record.alive:
+            said = self._said()
             raise ApiError(
-                f"The Prefect API of {self.home} ended while starting:\n{self._tail()}",
-                f"Its whole log is {self.home / _LOG}.",
+                f"The Prefect API of {self.home} ended while starting:\n{_tail(said)}",
+                start_remedy(self.home, self.home / _LOG, said),
             )
         if time.monotonic() > deadline:
             raise ApiError(
@@ -203,6 +207,7 @@ class LocalApi:
         command = [sys.executable, "-m", "lab_plugin.local_api", "--home", str(self.home)]
         command += ["--port", str(port), "--grace", str(self._grace)]
         with _log(self.home / _LOG) as log:
+            self._log_start = os.fstat(log).st_size
             process = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
@@ -218,12 +223,14 @@ class LocalApi:
         if started is not None:
             _record.ApiRecord(process.pid, started).save(self.home)
 
-    def _tail(self) -> str:
+    def _said(self) -> str:
+        """What the newest server wrote, as far as it can matter."""
         try:
-            text = (self.home / _LOG).read_text(encoding="utf-8", errors="replace")
+            with open(self.home / _LOG, "rb") as log:
+                log.seek(max(self._log_start, os.fstat(log.fileno()).st_size - _SAID_BYTES))
+                return log.read(_SAID_BYTES).decode("utf-8", "replace")
         except OSError:
-            return "(no log)"
-        return "\n".join(text.splitlines()[-15:])
+            return ""
 
 
 # Popen objects of servers that outlive this process; without a reference Python warns about each.
@@ -265,6 +272,10 @@ def _signal(record: _record.ApiRecord, number: signal.Signals) -> None:
         return
     finally:
         os.close(handle)
+
+
+def _tail(said: str) -> str:
+    return "\n".join(said.splitlines()[-15:]) or "(no log)"
 
 
 @contextmanager

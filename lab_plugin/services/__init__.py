@@ -17,7 +17,7 @@ processes.
 
 from lab_plugin.services._guarded import Guarded, Task
 from lab_plugin.services._host_service import Place
-from lab_plugin.services._log import tail
+from lab_plugin.services._log import STARTED, tail
 from lab_plugin.services._ports import holder, listeners
 from lab_plugin.services._record import MARK, InUse, record_path, take
 from lab_plugin.services._services import VARIABLE, Services, Serving
@@ -27,6 +27,7 @@ __all__ = [
     "InUse",
     "MARK",
     "Place",
+    "STARTED",
     "Services",
     "Serving",
     "Task",

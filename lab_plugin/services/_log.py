@@ -9,7 +9,8 @@ from pathlib import Path
 _READ_BYTES = 8 << 10
 _LINES = 12
 _LINE_LENGTH = 300
-_START = "== started "
+STARTED = "== started "
+"""How the line begins by which a guardian marks each start in a log."""
 
 
 def tail(log: Path, redact: Callable[[str], str]) -> str:
@@ -26,7 +27,7 @@ def tail(log: Path, redact: Callable[[str], str]) -> str:
     except OSError:
         return ""
     lines = text.splitlines()
-    begins = max((index + 1 for index, line in enumerate(lines) if line.startswith(_START)), default=0)
+    begins = max((index + 1 for index, line in enumerate(lines) if line.startswith(STARTED)), default=0)
     shown = [_clean(line) for line in lines[begins:] if line.strip()][-_LINES:]
     return "".join(f"\n    {line}" for line in shown)
 

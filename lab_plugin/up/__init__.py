@@ -5,8 +5,9 @@ on the loopback only. A guardian is the parent of each and ends it, with all tha
 ends in whatever way.
 """
 
+from lab_plugin.up._access import set_authentication
 from lab_plugin.up._pools import Served, Skipped
 from lab_plugin.up._stack import Addresses, Options, Stack
 from lab_plugin.up._voices import prefixed
 
-__all__ = ["Addresses", "Options", "Served", "Skipped", "Stack", "prefixed"]
+__all__ = ["Addresses", "Options", "Served", "Skipped", "Stack", "prefixed", "set_authentication"]

@@ -6,10 +6,11 @@ import asyncio
 import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 from lab_plugin.errors import UpError
 from lab_plugin.home import Home
-from lab_plugin.local_api import DEFAULT_PORT, LocalApi, ui_url, without_prefect
+from lab_plugin.local_api import DEFAULT_PORT, LocalApi, start_remedy, ui_url, without_prefect
 from lab_plugin.up._ports import choose_port
 from lab_plugin.up._program import Launch, Program
 
@@ -61,3 +62,7 @@ class ApiProgram(Program):
     def where(self) -> str:
         """The UI's address."""
         return f"ready: {self.url.removesuffix('/api')}"
+
+    def remedy(self, log: Path, said: str) -> str:
+        """See `Program.remedy`."""
+        return start_remedy(self._folder, log, said)

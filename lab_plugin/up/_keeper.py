@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lab_plugin.errors import LabError, UpError
-from lab_plugin.services import MARK, Guarded, InUse, Task, record_path, tail, take
+from lab_plugin.services import MARK, STARTED, Guarded, InUse, Task, record_path, tail, take
 from lab_plugin.up._program import Program
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
@@ -20,6 +20,7 @@ _PACE = 0.2
 _STAND_BY_SECONDS = 1.0
 _GRACE_SECONDS = 10.0
 _LOG_BYTES = 16 << 20
+_SAID_BYTES = 256 << 10
 
 
 class Keeper:
@@ -142,5 +143,15 @@ class Keeper:
         said = tail(self.log, lambda text: text)
         return UpError(
             f"{self.program.name} cannot be started: {reason}.{said and f' It said:{said}'}",
-            f"Its log is {self.log}.",
+            self.program.remedy(self.log, _end_of(self.log)),
         )
+
+
+def _end_of(log: Path) -> str:
+    try:
+        with log.open("rb") as stream:
+            stream.seek(max(0, os.fstat(stream.fileno()).st_size - _SAID_BYTES))
+            said = stream.read(_SAID_BYTES).decode("utf-8", "replace")
+    except OSError:
+        return ""
+    return said.rpartition(STARTED)[2]

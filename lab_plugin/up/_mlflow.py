@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import sys
-import urllib.request
 from collections.abc import Callable
-from pathlib import Path
 
 from lab_plugin.mlflow_app import AUTH_VARIABLE, ORIGINS_VARIABLE
-from lab_plugin.tracking import SETTINGS, Store
+from lab_plugin.tracking import SETTINGS, Store, note_server, served_at
 from lab_plugin.up._ports import HOST, choose_port
 from lab_plugin.up._program import Launch, Program
 
 _USUAL_PORT = 5000
-# Without a proxy, whatever the environment says: it is this machine.
-_OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 # Header fields of a client must not tell the guards who it is.
 _UVICORN = "--no-proxy-headers --timeout-graceful-shutdown 5 --no-access-log --log-level warning"
 
@@ -30,7 +25,6 @@ class MlflowProgram(Program):
 
     Args:
         store: An embedded store that exists.
-        folder: Where the server's address is noted for others.
         port: The port that is asked for; None for the usual one.
         credential: `user:password` that it asks for; None for none.
         say: Told what the user should know.
@@ -39,10 +33,9 @@ class MlflowProgram(Program):
     name = "mlflow"
 
     def __init__(
-        self, store: Store, folder: Path, port: int | None, credential: str | None, say: Callable[[str], None]
+        self, store: Store, port: int | None, credential: str | None, say: Callable[[str], None]
     ) -> None:
         self._store = store
-        self._note = folder / "mlflow-address.json"
         self._port = port
         self._credential = credential
         self._say = say
@@ -50,21 +43,19 @@ class MlflowProgram(Program):
 
     @property
     def url(self) -> str | None:
-        """Where it was served last, by whatever `lab up`; None when nobody did."""
-        return noted_address(self._note)
+        """Where it is served, by whatever `lab up`; None when it is not."""
+        return served_at(self._store)
 
     def launch(self) -> Launch:
         """Serve; see `Program`."""
         # After a restart at the same address, so that open pages go on.
         self._usual = port = choose_port("--mlflow-port", self._port, self._usual, self._say)
-        partial = self._note.with_suffix(".new")
-        partial.write_text(json.dumps({"url": f"http://{HOST}:{port}"}), "ascii")
-        os.replace(partial, self._note)
+        note_server(self._store, f"http://{HOST}:{port}")
         return Launch(self._command(port), self._environment(port))
 
     async def is_ready(self) -> bool:
         """Whether the server answers."""
-        return await asyncio.to_thread(answers, self.url)
+        return await asyncio.to_thread(served_at, self._store) is not None
 
     def where(self) -> str:
         """The UI's address."""
@@ -89,26 +80,6 @@ class MlflowProgram(Program):
             ORIGINS_VARIABLE: ",".join(f"http://{host}" for host in _hosts(port)),
             **({AUTH_VARIABLE: self._credential} if self._credential else {}),
         }
-
-
-def noted_address(note: Path) -> str | None:
-    """The address that a server noted; None when there is no note."""
-    try:
-        found = json.loads(note.read_bytes())["url"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    return found if isinstance(found, str) and found.startswith(f"http://{HOST}:") else None
-
-
-def answers(url: str | None) -> bool:
-    """Whether an MLflow server answers at an address."""
-    if url is None:
-        return False
-    try:
-        with _OPENER.open(f"{url}/health", timeout=2) as answer:
-            return bool(answer.read(8) == b"OK")
-    except (OSError, ValueError):
-        return False
 
 
 def _hosts(port: int) -> tuple[str, str]:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lab_plugin.config import Config
+from lab_plugin.fleet import ensure_pool
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import PrefectClient
-    from prefect.client.schemas.objects import WorkPool
 
 # Worker's type -> the package that brings it.
 _HERE = {"process": "prefect", "docker": "prefect_docker"}
@@ -44,8 +44,9 @@ class Skipped:
 
 def declared_pools(config: Config | None) -> tuple[str, ...]:
     """The pools that a lab names, in order; none without a lab."""
-    tiers = config.tiers if config is not None else ()
-    return tuple(dict.fromkeys(tier.pool for tier in tiers if tier.pool))
+    if config is None:
+        return ()
+    return tuple(dict.fromkeys([*config.pools, *(tier.pool for tier in config.tiers if tier.pool)]))
 
 
 async def make_pools(client: PrefectClient, config: Config | None) -> list[Served | Skipped]:
@@ -54,10 +55,14 @@ async def make_pools(client: PrefectClient, config: Config | None) -> list[Serve
     Args:
         client: Talks with the API.
         config: The lab's.
+
+    Raises:
+        PoolError: There is a pool of another kind than the lab declares.
     """
     found: list[Served | Skipped] = []
     for name in declared_pools(config):
-        pool = await ensure(client, name)
+        assert config is not None
+        pool = await ensure_pool(client, name, config.pools.get(name))
         found.append(_judge(name, pool.type))
     return found
 
@@ -65,17 +70,7 @@ async def make_pools(client: PrefectClient, config: Config | None) -> list[Serve
 def _judge(name: str, kind: str) -> Served | Skipped:
     package = _HERE.get(kind)
     if package is None:
-        return Skipped(name, f"its workers are of the type {kind}, and run where that is; start one there")
+        return Skipped(name, f"its workers are of the type {kind}; start one where it can run")
     if importlib.util.find_spec(package) is None:
-        return Skipped(name, f"its workers need {package.replace('_', '-')}; pip install it")
+        return Skipped(name, f"its worker needs {package.replace('_', '-')}, which is not installed")
     return Served(name, kind)
-
-
-async def ensure(client: PrefectClient, name: str) -> WorkPool:
-    from prefect.client.schemas.actions import WorkPoolCreate
-    from prefect.exceptions import ObjectNotFound
-
-    try:
-        return await client.read_work_pool(name)
-    except ObjectNotFound:
-        return await client.create_work_pool(WorkPoolCreate(name=name, type="process"))

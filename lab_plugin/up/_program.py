@@ -5,6 +5,7 @@ from __future__ import annotations
 import abc
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -49,3 +50,12 @@ class Program(abc.ABC):
     @abc.abstractmethod
     def where(self) -> str:
         """Where to find it, in one line; asked once it is ready."""
+
+    def remedy(self, log: Path, said: str) -> str:
+        """What to do when it ended before it was ready.
+
+        Args:
+            log: Its log.
+            said: The log's part about this start.
+        """
+        return f"Its log is {log}."

@@ -187,7 +187,7 @@ class Stack:
         if not store.artifacts:
             store = Store(uri, Store.embedded(self._options.home.mlflow).artifacts)
         say = partial(self._say, "mlflow")
-        program = MlflowProgram(store, self._folder, self._options.mlflow_port, credential, say)
+        program = MlflowProgram(store, self._options.mlflow_port, credential, say)
         self._keep(program)
         return program
 

@@ -7,10 +7,10 @@ import re
 from pathlib import Path
 from typing import BinaryIO
 
+from lab_plugin.services import STARTED
+
 _COLOURS = (36, 35, 33, 32, 34, 31)
 _MOST_BYTES = 1 << 20
-# A line of the guardian, which begins each start in the file.
-_GUARDIAN = "== started "
 _MOST_LINE = 2000
 _ESCAPES = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)?|[@-_])")
 
@@ -39,7 +39,7 @@ class Voice:
         *whole, self._open = (self._open + found).split(b"\n")
         if len(self._open) > _MOST_LINE:
             whole, self._open = [*whole, self._open], b""
-        return [text for line in whole if (text := _plain(line)) and not text.startswith(_GUARDIAN)]
+        return [text for line in whole if (text := _plain(line)) and not text.startswith(STARTED)]
 
     def close(self) -> None:
         """Let go of the file."""
