@@ -44,6 +44,7 @@ def serving(home: Home, meanwhile: Callable[[], object] = lambda: None) -> Itera
     if chosen is not None:
         require_healthy(chosen)
         meanwhile()
+        _require_access(chosen)
         yield Serving(chosen, None)
         return
     with LocalApi(home.prefect) as api:
@@ -115,3 +116,21 @@ def require_healthy(url: str) -> None:
         f"The Prefect API {urlsplit(url).netloc}, named by {source}, does not answer.",
         "Start it, or unset it: `lab run` then starts an API of its own.",
     )
+
+
+def _require_access(url: str) -> None:
+    """See that the user's Prefect settings are let in."""
+    with large_imports():
+        from prefect.client.orchestration import get_client
+        from prefect.exceptions import PrefectHTTPStatusError
+
+    try:
+        with get_client(sync_client=True) as client:
+            client.read_work_pools(limit=1)
+    except PrefectHTTPStatusError as error:
+        if error.response.status_code not in (401, 403):
+            raise
+        raise ApiError(
+            f"The Prefect API {urlsplit(url).netloc} asks for a credential; it is missing or wrong.",
+            "Set PREFECT_API_AUTH_STRING to user:password, here or in the active Prefect profile.",
+        ) from error
