@@ -13,6 +13,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from lab_plugin.errors import ApiError
 from lab_plugin.local_api import _locks, _record, _settings
@@ -97,6 +98,10 @@ class LocalApi:
             return None
         url = _settings.api_url(record.port)
         return url if healthy(url) else None
+
+    def is_served(self) -> bool:
+        """Whether a server of the folder lives, be it still starting or already ending."""
+        return _locks.is_held(self.home / _locks.SERVER)
 
     def is_used(self) -> bool:
         """Whether a client, or a server in the foreground, holds the folder now."""
@@ -187,6 +192,8 @@ class LocalApi:
 
     def _ready(self, url: str) -> str:
         self._url = url
+        # A server that left in order has taken its record along; the next one belongs where it was.
+        self._port = urlsplit(url).port or self._port
         return url
 
     def _check(self, deadline: float, timeout: float) -> None:

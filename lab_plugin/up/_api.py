@@ -50,7 +50,7 @@ class ApiProgram(Program):
                 "asks for another place.",
                 "Leave --port out to use it, or end what serves it first.",
             )
-        if there is None:
+        if not self._api.is_served():
             self._usual = choose_port("--port", self._port, self._usual, self._say)
         command = (sys.executable, "-m", "lab_plugin.local_api", "--home", str(self._folder))
         return Launch((*command, "--port", str(self._usual)), without_prefect(os.environ))

@@ -92,6 +92,17 @@ def test_a_killed_server_is_started_again_on_its_port(home: Path, port: int) -> 
         assert server_pid(home) != first
 
 
+def test_after_a_server_that_left_in_order_the_next_one_is_where_it_was(home: Path, port: int) -> None:
+    with LocalApi(home) as api:
+        with LocalApi(home, port=port) as other:
+            other.start()
+            other.wait()
+        url = api.wait()
+        assert api.stop()
+        assert not (home / "api.json").exists()
+        assert api.ensure() == url
+
+
 def test_another_program_on_the_port_is_left_alone(home: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
