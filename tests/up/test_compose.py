@@ -47,7 +47,12 @@ def test_prefect_knows_every_setting() -> None:
     known = set(Settings().to_environment_variables(include_aliases=True)) | hidden
     given = services(SECRETS)
     names = {name for service in ("server", "worker") for name in given[service]["environment"]}
-    assert {name for name in names - known if name.startswith("PREFECT_")} == {"PREFECT_REDIS_MESSAGING_URL"}
+    assert {name for name in names - known if name.startswith("PREFECT_")} == {
+        "PREFECT_REDIS_MESSAGING_URL",
+        "PREFECT_REDIS_MESSAGING_PUBLISHER_BATCH_SIZE",
+        "PREFECT_REDIS_MESSAGING_PUBLISHER_PUBLISH_EVERY",
+        "PREFECT_REDIS_WORKER_CLEANUP_QUEUE_URL",
+    }
 
 
 def test_all_that_is_mounted_or_depended_on_exists() -> None:

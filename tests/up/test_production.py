@@ -228,6 +228,7 @@ def test_a_campaign_outlives_its_servers(
     assert campaign.returncode == 0, (tmp_path / "run.log").read_text()
 
     document = json.loads(out)
+    assert "Error" not in production.log("services"), production.log("services")
     assert [idea["number"] for idea in document["ideas"]] == list(range(1, IDEAS + 1))
     assert all(idea["verdict"] in ("kept", "reverted") for idea in document["ideas"])
     wait_until(production.mlflow_answers, "MLflow answers again")
