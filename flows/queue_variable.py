@@ -32,7 +32,7 @@ class QueueVariable:
     """
 
     def __init__(self, lab: Lab) -> None:
-        self.name = f"lab_{lab.name.replace('-', '_')}_{lab.identity}"
+        self.name = f"lab_{lab.name.replace('-', '_')}_{lab.key}"
         self._store = WishStore(lab.repository, lab.queue_ref)
         self._shown: dict[str, Any] | None = None
         self._refused: object = None

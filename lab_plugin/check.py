@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.metadata
 import time
 from collections.abc import Awaitable, Callable
@@ -18,6 +19,7 @@ from lab_plugin.locking import probe_baseline, probe_holdout
 from lab_plugin.opening import open_current
 from lab_plugin.promotion import Decided
 from lab_plugin.sandbox import Sandbox, attempt_breaches, warning
+from lab_plugin.sharing import probe
 from lab_plugin.slots import capacity_of, require_room
 
 _TOLD_VERSIONS = ("prefect", "mlflow", "optuna", "fastapi")
@@ -50,6 +52,8 @@ async def run_checks(path: Path | None) -> list[Finding]:
     try:
         findings.append(Finding("lab.toml", True, str(lab.config.source)))
         findings.append(await _probe("git", lambda: _git(lab)))
+        if lab.config.lab.remote is not None:
+            findings.append(await _probe("git remote", lambda: _remote(lab)))
         findings.append(await _probe("signing", lambda: _signing(lab)))
         findings.append(await _probe("resources", lambda: _resources(lab)))
         findings += await _programs(lab)
@@ -86,6 +90,10 @@ async def _git(lab: Lab) -> str:
     dirty = lab.repository.is_dirty()
     note = "; the working tree has uncommitted changes, which are no part of it" if dirty else ""
     return f"the baseline would be commit {commit[:12]}{note}"
+
+
+async def _remote(lab: Lab) -> str:
+    return await asyncio.to_thread(probe, lab)
 
 
 async def _resources(lab: Lab) -> str:

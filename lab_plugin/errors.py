@@ -5,6 +5,7 @@ LabError                     a message and the remedy; shown without a traceback
 ├── RepositoryError          git refuses, or the repository is not as needed
 │   ├── RefConflict          another process moved a ref first; nothing was written
 │   ├── LeaseHeld            another campaign holds the lab
+│   ├── LedgersDiverged      two clones have each written verdicts that the other lacks
 │   └── RemoteError          a git remote refuses
 │       └── RemoteGone       a git remote cannot be reached; may be tried again
 ├── IntakeError              a proposer's edit cannot be taken in; one idea is rejected
@@ -72,6 +73,10 @@ class RefConflict(RepositoryError):
 
 class LeaseHeld(RepositoryError):
     """Another campaign holds the lab."""
+
+
+class LedgersDiverged(RepositoryError):
+    """The ledger here and the one of the git remote each hold records that the other lacks."""
 
 
 class RemoteError(RepositoryError):

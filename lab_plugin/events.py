@@ -113,7 +113,18 @@ class CampaignEnded:
     closed: bool
 
 
-Event = CampaignOpened | IdeaWaits | IdeaScreened | IdeaDecided | ChampionConfirmed | CampaignEnded
+@dataclass(frozen=True)
+class Notice:
+    """Something that the owner should know at once, and that stops nothing.
+
+    Attributes:
+        text: A sentence, with what to do about it.
+    """
+
+    text: str
+
+
+Event = CampaignOpened | IdeaWaits | IdeaScreened | IdeaDecided | ChampionConfirmed | CampaignEnded | Notice
 _listeners: list[Callable[[Event], None]] = []
 
 

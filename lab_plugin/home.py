@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,4 +80,20 @@ def identity(common_dir: Path, directory: str, name: str) -> str:
         name: The lab's name.
     """
     text = "\0".join((str(common_dir.resolve()), directory, name))
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:8]
+
+
+def shared_identity(address: str, directory: str, name: str) -> str:
+    """Eight hex digits that tell a lab from others of the same name, the same in all clones of a remote.
+
+    Args:
+        address: Of the git remote; how it is reached, and by whom, does not matter.
+        directory: The lab's folder, relative to the repository's root.
+        name: The lab's name.
+    """
+    place = re.sub(r"^(?:[a-z+]+://)?(?:[^/@]*@)?", "", address)
+    # `host:path` of SSH is `host/path`; a port is a way to reach the host.
+    place = re.sub(r"^([^/:]+):(?:\d+(?=/))?/?", r"\1/", place)
+    place = place.rstrip("/").removesuffix(".git")
+    text = "\0".join((place, directory, name))
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:8]

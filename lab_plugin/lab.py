@@ -15,7 +15,7 @@ from lab_plugin.block_settings import BlockSettings, remembered
 from lab_plugin.config import LOCK_FILE, Config, is_scorer_file
 from lab_plugin.errors import ConfigError, LockError, RepositoryError
 from lab_plugin.expected_lock import require_expected
-from lab_plugin.home import Home, identity
+from lab_plugin.home import Home, identity, shared_identity
 from lab_plugin.ledger import Ledger, LockRecord
 from lab_plugin.redaction import Redactor
 from lab_plugin.repository import Lease, Repository, WorkspacePool
@@ -193,9 +193,27 @@ class Lab:
         return f"refs/lab/{self.name}/numbers"
 
     @property
+    def shared_prefix(self) -> str:
+        """Where the refs of the git remote were when they were last taken in; see `lab_plugin.sharing`."""
+        return f"refs/lab/{self.name}/shared/"
+
+    @property
+    def incoming_prefix(self) -> str:
+        """Where they were when they were last seen."""
+        return f"refs/lab/{self.name}/incoming/"
+
+    @cached_property
+    def key(self) -> str:
+        """Eight hex digits that tell this lab from others of its name, in every clone that shares it."""
+        if self.config.lab.remote is None:
+            return self.identity
+        address = self.repository.remote(self.config.lab.remote, base=self.config.folder).address
+        return shared_identity(address, self.directory, self.name)
+
+    @property
     def tag(self) -> str:
         """The Prefect tag of all runs of this lab."""
-        return f"lab:{self.name}-{self.identity}"
+        return f"lab:{self.name}-{self.key}"
 
     def branch(self, idea: str) -> str:
         """The branch of an idea, from its name `0007-wider-mlp`."""

@@ -21,10 +21,11 @@ from lab_plugin.holdout import HoldoutScore, find_overlaps, holdout_runner, scor
 from lab_plugin.idea import PlannedPoint
 from lab_plugin.lab import Lab
 from lab_plugin.ledger import Holdout, LockRecord, State
-from lab_plugin.repository import Lease, RefChange
+from lab_plugin.repository import RefChange
 from lab_plugin.rescore import Rescoring, score_tree, with_collected_tests
 from lab_plugin.sandbox import Sandbox
 from lab_plugin.scorer import FILE_NAME, Terms, differences, store_snapshot
+from lab_plugin.sharing import held
 from lab_plugin.tier_scores import score_tiers
 from lab_plugin.timestamps import utc_now
 
@@ -63,7 +64,8 @@ async def lock_lab(lab: Lab, sandbox: Sandbox, reason: str = "", baseline: str =
         RepositoryError: The champion's branch is not at the champion.
         LeaseHeld: A campaign runs.
     """
-    with Lease.acquire(lab.repository, lab.lease_ref, "lab lock") as lease:
+    async with held(lab, "lab lock") as held_lab:
+        lease = held_lab.lease
         lab.mend(lease)
         lab.ledger.require_signing()
         state = lab.ledger.state()

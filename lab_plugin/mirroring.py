@@ -51,7 +51,7 @@ def make_mirror(lab: Lab) -> Mirror:
     return Mirror(
         open_store(lab),
         lab.name,
-        lab.identity,
+        lab.key,
         lab.ledger,
         artifacts=files,
         written=evidence.forget,

@@ -11,6 +11,7 @@ from lab_plugin.ledger import LockRecord, VerdictRecord
 from lab_plugin.mirroring import known_store
 from lab_plugin.repository import holder
 from lab_plugin.serving import ui_command
+from lab_plugin.sharing import standing
 from lab_plugin.tier_report import tier_standings
 from lab_plugin.tracking import leaderboard_url, served_at
 
@@ -35,7 +36,7 @@ def status_document(lab: Lab) -> dict[str, Any]:
     campaign = state.campaign
     owner = holder(lab.repository, lab.lease_ref)
     words = [record.verdict for record in state.ideas.values()]
-    store = known_store(lab)
+    store, shared = known_store(lab), standing(lab)
     served = store and served_at(store)
     return {
         "lab": lab.name,
@@ -61,10 +62,11 @@ def status_document(lab: Lab) -> dict[str, Any]:
             "usd": campaign.spent.usd,
         },
         "running": None if owner is None else owner.describe(),
+        "remote": None if shared is None else {**vars(shared), "sentence": shared.sentence},
         "open": {
             "prefect": ui_command(lab.home),
             "mlflow": f"open {served}" if served else store and store.ui_command(),
-            "leaderboard": store and leaderboard_url(store, lab.identity),
+            "leaderboard": store and leaderboard_url(store, lab.key),
         },
     }
 
@@ -73,7 +75,7 @@ def summary(lab: Lab) -> str:
     """The lab at a glance, as text."""
     document = status_document(lab)
     if document["champion"] is None:
-        return f"The lab {lab.name} is not locked yet: run `lab lock`."
+        return _without_lock(lab.name, document["remote"])
     champion, baseline, metric = document["champion"], document["baseline"], document["metric"]
     verdicts = ", ".join(f"{count} {word}" for word, count in document["verdicts"].items())
     lines = [
@@ -87,9 +89,9 @@ def summary(lab: Lab) -> str:
     state = lab.ledger.state()
     if state.lock is not None:
         lines.append(f"           {noise_line(state.lock)}")
-    for standing in tier_standings(lab):
-        went = f"{standing.ideas} ideas, {standing.promoted} went on, {standing.seconds:.1f} s"
-        lines += [f"Tier       {standing.name}: {went}", f"           {standing.sentence}"]
+    for tier in tier_standings(lab):
+        went = f"{tier.ideas} ideas, {tier.promoted} went on, {tier.seconds:.1f} s"
+        lines += [f"Tier       {tier.name}: {went}", f"           {tier.sentence}"]
     if state.confirmation is not None:
         sentence = confirmation_sentence(state.confirmation, metric, lab.config.scorer.goal)
         lines.append(f"Confirmed  idea {state.confirmation.champion}: {sentence}")
@@ -105,6 +107,7 @@ def summary(lab: Lab) -> str:
         )
     if document["running"]:
         lines.append(f"Running    {document['running']}")
+    lines += [f"Shared     {document['remote']['sentence']}"] if document["remote"] else []
     lines += [
         f"Take it    lab merge BRANCH   (or: git merge {champion['branch']})",
         f"Prefect UI {document['open']['prefect']}",
@@ -113,6 +116,12 @@ def summary(lab: Lab) -> str:
     if document["open"]["leaderboard"]:
         lines.append(f"           then {document['open']['leaderboard']}")
     return "\n".join(lines)
+
+
+def _without_lock(name: str, remote: dict[str, Any] | None) -> str:
+    if remote is not None and not remote["seen"]:
+        return f"The ledger of the lab {name} is not in this clone.\nShared     {remote['sentence']}"
+    return f"The lab {name} is not locked yet: run `lab lock`."
 
 
 def noise_line(lock: LockRecord) -> str:

@@ -24,6 +24,7 @@ from lab_plugin.proposers import Proposer, Setup, open_proposer
 from lab_plugin.repository import HEARTBEAT_SECONDS, Lease
 from lab_plugin.sandbox import Sandbox, warning
 from lab_plugin.scratch import short_parent, sweep_scratch
+from lab_plugin.sharing import held, take_in
 from lab_plugin.slots import SlottedSandbox, open_slots
 from lab_plugin.tier_sandboxes import tier_sandboxes
 from lab_plugin.timestamps import utc_now
@@ -60,13 +61,14 @@ async def open_campaign(lab: Lab, plan: Plan, guide: Guide | None = None) -> Asy
         guide: Asked about each proposal before it runs; None for nobody.
 
     Raises:
-        LeaseHeld: Another campaign holds the lab.
+        LeaseHeld: Another campaign holds the lab, here or in another clone; or took it over meanwhile.
         LockError: The lab is not locked, or the scorer changed.
         ConfigError: The lab's programs need more cores or cards than there are.
         ProposerError: The strategy is unknown or misconfigured.
     """
     async with AsyncExitStack() as stack:
         stack.callback(lab.close)
+        await asyncio.to_thread(take_in, lab)
         lab.require_lock()
         control = Control(lab)
         slots = open_slots(lab.config, plan.jobs, control)
@@ -75,7 +77,8 @@ async def open_campaign(lab: Lab, plan: Plan, guide: Guide | None = None) -> Asy
         sandbox = lab.sandbox()
         stack.push_async_callback(sandbox.close)
         await sandbox.probe()
-        lease = stack.enter_context(Lease.acquire(lab.repository, lab.lease_ref, "lab run"))
+        held_lab = await stack.enter_async_context(held(lab, "lab run"))
+        lease = held_lab.lease
         lab.mend(lease)
         _sweep(lab)
         before = lab.ledger.state().campaign
@@ -98,6 +101,7 @@ async def open_campaign(lab: Lab, plan: Plan, guide: Guide | None = None) -> Asy
         stack.enter_context(_registered(campaign))
         await stack.enter_async_context(control.following(campaign))
         await stack.enter_async_context(_beating(lease, campaign))
+        held_lab.on_loss(campaign.stop)
         stack.callback(_end, campaign, lease)
         _announce(campaign, sandbox, sandboxes.values())
         yield campaign

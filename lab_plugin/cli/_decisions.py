@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lab_plugin.cli._options import JsonOption, LabOption, opened, print_json
+from lab_plugin.cli._options import JsonOption, LabOption, opened, print_json, told
 
 if TYPE_CHECKING:
     from lab_plugin.lab import Lab
@@ -29,9 +29,11 @@ def rerun(
     """Go on with the comparison of inconclusive ideas; their scores so far count."""
     from lab_plugin.cli._runner import run_campaign
     from lab_plugin.rerunning import plan_reruns
+    from lab_plugin.sharing import take_in
     from lab_plugin.summary import results_document
 
-    with opened(lab, current=True) as this:
+    with opened(lab, current=True) as this, told():
+        take_in(this)
         before = this.ledger.state().next_number
         ending = run_campaign(
             this, {}, fresh=False, jobs=jobs, quiet=as_json, rerun=plan_reruns(this, ideas, repeats)
@@ -57,7 +59,7 @@ def confirm(
     """Have the champion meet the baseline on seeds that nothing has seen yet."""
     from lab_plugin.confirmation import confirmation_sentence
 
-    with opened(lab, current=True) as this:
+    with opened(lab, current=True) as this, told():
         scorer = this.config.scorer
         record = asyncio.run(_confirm(this, repeats or this.config.decision.confirm or 1))
     sentence = confirmation_sentence(record, scorer.metric, scorer.goal)
@@ -70,14 +72,15 @@ def confirm(
 async def _confirm(lab: Lab, repeats: int) -> ConfirmationRecord:
     from lab_plugin.campaign import one_repeat
     from lab_plugin.confirmation import confirm_champion
-    from lab_plugin.repository import Lease
+    from lab_plugin.sharing import held, take_in
 
+    take_in(lab)
     lab.require_lock()
     sandbox = lab.sandbox()
     try:
         await sandbox.probe()
-        with Lease.acquire(lab.repository, lab.lease_ref, "lab confirm") as lease:
-            lab.mend(lease)
-            return await confirm_champion(lab, lease, one_repeat(lab, sandbox), repeats)
+        async with held(lab, "lab confirm") as held_lab:
+            lab.mend(held_lab.lease)
+            return await confirm_champion(lab, held_lab.lease, one_repeat(lab, sandbox), repeats)
     finally:
         await sandbox.close()

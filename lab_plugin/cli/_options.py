@@ -41,6 +41,19 @@ def opened(path: Path | None, *, current: bool = False) -> Iterator[Lab]:
         lab.close()
 
 
+@contextmanager
+def told() -> Iterator[None]:
+    """Print what the owner should know at once on stderr, for as long as the context lasts."""
+    from lab_plugin.events import Event, Notice, subscribed
+
+    def tell(event: Event) -> None:
+        if isinstance(event, Notice):
+            print(event.text, file=sys.stderr, flush=True)
+
+    with subscribed(tell):
+        yield
+
+
 def print_json(value: Any) -> None:
     """Print a value as one JSON document."""
     print(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))

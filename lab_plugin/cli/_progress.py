@@ -16,6 +16,7 @@ from lab_plugin.events import (
     Event,
     IdeaDecided,
     IdeaWaits,
+    Notice,
 )
 from lab_plugin.report import idea_name
 
@@ -75,6 +76,8 @@ class Progress:
             self.note(f"idea {event.number} waits for approve, edit or skip: {event.where}")
         elif isinstance(event, ChampionConfirmed):
             self.note(f"champion: {event.sentence}")
+        elif isinstance(event, Notice):
+            self.note(event.text)
         elif isinstance(event, CampaignEnded):
             self.note(f"campaign {event.campaign}: {event.reason}")
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lab_plugin.cli._options import JsonOption, LabOption, opened, print_json, print_table
+from lab_plugin.cli._options import JsonOption, LabOption, opened, print_json, print_table, told
 from lab_plugin.errors import LabError
 
 if TYPE_CHECKING:
@@ -42,22 +44,25 @@ def add(
 ) -> None:
     """Put an idea of your own into the queue; the running campaign, or the next one, tries it."""
     from lab_plugin.queue import Addition, add_idea, find_waiting
+    from lab_plugin.sharing import beside
 
     if bool(revision) == bool(param):
         raise typer.BadParameter("give a commit or branch, or --param NAME=VALUE")
-    with opened(lab) as this:
-        idea = add_idea(
-            this,
-            Addition(
-                revision=revision,
-                params=dict(map(_pair, param or ())),
-                title=title,
-                priority=priority,
-                after=tuple(_number(this, text) for text in after or ()),
-                only_if_kept=tuple(_number(this, text) for text in only_if_kept or ()),
-            ),
-        )
-        found = find_waiting(this, str(idea.number))
+    with opened(lab) as this, told():
+        with beside(this) as shared:
+            idea = add_idea(
+                this,
+                Addition(
+                    revision=revision,
+                    params=dict(map(_pair, param or ())),
+                    title=title,
+                    priority=priority,
+                    after=tuple(_number(this, text) for text in after or ()),
+                    only_if_kept=tuple(_number(this, text) for text in only_if_kept or ()),
+                ),
+            )
+        # Somebody else may have published an idea of that number first.
+        found = find_waiting(this, str(shared.renumbered.get(idea.number, idea.number)))
         if as_json:
             print_json(vars(found))
         else:
@@ -85,7 +90,7 @@ def queue(lab: LabOption = None, as_json: JsonOption = False) -> None:
 
 def pause(ideas: IdeasArgument = None, lab: LabOption = None, as_json: JsonOption = False) -> None:
     """Start nothing new, of the whole queue or of some ideas; programs that run go on to their end."""
-    with opened(lab) as this:
+    with _changing(lab) as this:
         numbers = _open_numbers(this, ideas or ())
         if numbers:
             _apply(this, lambda wishes: replace(wishes, held=wishes.held | numbers), numbers, "held", as_json)
@@ -95,7 +100,7 @@ def pause(ideas: IdeasArgument = None, lab: LabOption = None, as_json: JsonOptio
 
 def resume(ideas: IdeasArgument = None, lab: LabOption = None, as_json: JsonOption = False) -> None:
     """Let the queue go on, or some ideas."""
-    with opened(lab) as this:
+    with _changing(lab) as this:
         numbers = _open_numbers(this, ideas or ())
         if numbers:
             _apply(
@@ -107,7 +112,7 @@ def resume(ideas: IdeasArgument = None, lab: LabOption = None, as_json: JsonOpti
 
 def cancel(ideas: SomeIdeasArgument, lab: LabOption = None, as_json: JsonOption = False) -> None:
     """End ideas at once, undecided; a campaign that runs ends their programs."""
-    with opened(lab) as this:
+    with _changing(lab) as this:
         numbers = _open_numbers(this, ideas)
         edit = lambda wishes: replace(wishes, cancelled=wishes.cancelled | numbers)  # noqa: E731
         _apply(this, edit, numbers, "to be cancelled", as_json)
@@ -124,7 +129,7 @@ def prioritize(
 
     if abs(priority) > MOST_PRIORITY:
         raise LabError(f"A priority is from -{MOST_PRIORITY} to {MOST_PRIORITY}, not {priority}.")
-    with opened(lab) as this:
+    with _changing(lab) as this:
         numbers = _open_numbers(this, [idea])
         (number,) = numbers
 
@@ -132,6 +137,15 @@ def prioritize(
             return replace(wishes, priorities={**wishes.priorities, number: priority})
 
         _apply(this, edit, numbers, f"priority {priority}", as_json)
+
+
+@contextmanager
+def _changing(path: Path | None) -> Iterator[Lab]:
+    """The lab, to change what is wished of its queue in all clones."""
+    from lab_plugin.sharing import beside
+
+    with opened(path) as lab, told(), beside(lab):
+        yield lab
 
 
 def _store(lab: Lab) -> WishStore:

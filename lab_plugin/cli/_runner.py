@@ -19,6 +19,7 @@ from lab_plugin.imports import large_imports
 from lab_plugin.lab import Lab
 from lab_plugin.repository import require_free
 from lab_plugin.serving import Serving, serving
+from lab_plugin.sharing import take_in
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import State
@@ -88,6 +89,7 @@ def run_campaign(
 def _prepare(lab: Lab) -> None:
     """What takes time and needs no API: prove the lock, and import what the campaign will use."""
     require_free(lab.repository, lab.lease_ref)
+    take_in(lab)
     lab.require_lock()
     with large_imports():
         import lab_plugin.flows.campaign  # noqa: F401

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lab_plugin.cli._options import JsonOption, LabOption, number, opened, print_json
+from lab_plugin.cli._options import JsonOption, LabOption, number, opened, print_json, told
 
 if TYPE_CHECKING:
     from lab_plugin.lab import Lab
@@ -90,7 +90,7 @@ def lock(
     """Hash-lock the scorer and score the baseline (or the champion again) with it."""
     from lab_plugin.summary import noise_line
 
-    with opened(lab, current=True) as this:
+    with opened(lab, current=True) as this, told():
         kind, done = asyncio.run(_lock(this, reason, baseline))
         dirty = this.repository.is_dirty()
     record = done.record

@@ -2,30 +2,45 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated
 
 import typer
 
-from lab_plugin.cli._options import JsonOption, LabOption, opened, print_json
+from lab_plugin.cli._options import JsonOption, LabOption, opened, print_json, told
 
 
 def sync(
     rebuild: Annotated[
         bool, typer.Option("--rebuild", help="Delete this lab's MLflow runs and write them all again.")
     ] = False,
+    aside: Annotated[
+        bool,
+        typer.Option(
+            "--aside", help="Keep verdicts that only this clone has under another ref, out of the way."
+        ),
+    ] = False,
     lab: LabOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Bring MLflow up to the ledger."""
+    """Make this clone and the lab's git remote the same, and bring MLflow up to the ledger."""
     from lab_plugin.mirroring import make_mirror
+    from lab_plugin.sharing import sync as share
 
-    with opened(lab, current=True) as this:
+    with opened(lab, current=True) as this, told():
+        shared = asyncio.run(share(this, aside=aside))
         mirror = make_mirror(this)
         report = mirror.sync(rebuild=rebuild)
         links = mirror.links()
     if as_json:
-        print_json({**vars(report), **vars(links)})
+        print_json({**vars(report), **vars(links), "remote": None if shared is None else vars(shared)})
     else:
+        if shared is not None:
+            print(
+                f"{shared.remote}: {shared.fetched} verdicts taken in, {shared.published} records published."
+            )
+            if shared.aside:
+                print(f"What this clone alone had is kept: git log {shared.aside}")
         print(f"MLflow: {report.written} written, {report.already} there already, {report.deleted} deleted.")
         print(f"Leaderboard, behind the UI's address: {links.leaderboard}")
         if report.failed:
@@ -42,8 +57,9 @@ def merge(
 ) -> None:
     """Merge the champion into a branch that you name."""
     from lab_plugin.merging import merge_champion
+    from lab_plugin.sharing import beside
 
-    with opened(lab) as this:
+    with opened(lab) as this, told(), beside(this, publishes=False):
         done = merge_champion(this, branch, create=create)
     if as_json:
         print_json(vars(done))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 
@@ -73,6 +74,36 @@ class Ledger:
         with self._lock:
             self._refresh()
             return self._state
+
+    def tip(self) -> tuple[str | None, State]:
+        """The newest ledger commit, None while there is none, and what the ledger says there.
+
+        Raises:
+            LedgerError: A ledger commit is missing.
+        """
+        with self._lock:
+            self._refresh()
+            return self._head, self._state
+
+    def ahead(self, head: str) -> tuple[State, list[Entry]]:
+        """What the ledger would say at a later commit, and the readable records until there.
+
+        Args:
+            head: A ledger commit that comes after the newest one here; the ref stays where it is.
+
+        Raises:
+            LedgerError: A ledger commit is missing.
+        """
+        with self._lock:
+            self._refresh()
+            state = self._state
+            entries: list[Entry] = []
+            for commit in read_chain(self._repository, self.lab, head, self._head):
+                if commit.parents:
+                    with suppress(ValueError):
+                        entries.append(Entry(commit.oid, record_of(commit)))
+                        state = state.with_record(entries[-1].record)
+            return state, entries
 
     def append(
         self,

@@ -4,7 +4,7 @@ All of it lives in git, so that every verb works from a fresh process, without a
 """
 
 from lab_plugin.queue._adding import STRATEGY, Addition, add_idea
-from lab_plugin.queue._numbers import Numbers, used_numbers
+from lab_plugin.queue._numbers import Numbers, read_next, used_numbers
 from lab_plugin.queue._overview import Waiting, find_waiting, open_ideas, overview
 from lab_plugin.queue._phases import ASKING, Phases
 from lab_plugin.queue._store import WishStore
@@ -26,5 +26,6 @@ __all__ = [
     "find_waiting",
     "open_ideas",
     "overview",
+    "read_next",
     "used_numbers",
 ]

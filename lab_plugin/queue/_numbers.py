@@ -10,7 +10,7 @@ from typing import Literal
 
 from lab_plugin.errors import RefConflict, RepositoryError
 from lab_plugin.lab import Lab
-from lab_plugin.repository import RefChange, holder
+from lab_plugin.repository import RefChange, Repository, holder
 
 _BLOCK = 8
 _TRIES = 100
@@ -27,6 +27,17 @@ def used_numbers(lab: Lab) -> Iterator[int]:
             number = ref.removeprefix(prefix).partition("-")[0]
             if number.isascii() and number.isdecimal() and len(number) <= 10:
                 yield int(number)
+
+
+def read_next(repository: Repository, oid: str | None) -> int:
+    """The next number that a blob says; 0 for none and for a damaged one, which is then written anew."""
+    if oid is None:
+        return 0
+    try:
+        said = json.loads(repository.read_blob(oid, _LARGEST))["next"]
+    except (RepositoryError, ValueError, TypeError, KeyError, RecursionError):
+        return 0
+    return said if type(said) is int and 1 <= said <= _HIGHEST else 0
 
 
 class Numbers:
@@ -96,21 +107,14 @@ class Numbers:
         raise RefConflict(f"Others keep taking numbers of ideas ({ref}).", "Run the command again.")
 
     def _next(self, found: str | None, who: _Who) -> int:
-        said = self._read(found)
+        said = read_next(self._lab.repository, found)
         if who == "campaign" and said:
             return said
         lab = self._lab
         there = 1 + max((lab.ledger.state().next_number - 1, *used_numbers(lab)))
         # What a living campaign has taken and not used yet is known by the ref alone.
-        beside = who != "new campaign" and holder(lab.repository, lab.lease_ref) is not None
+        beside = who != "new campaign" and (
+            holder(lab.repository, lab.lease_ref) is not None
+            or lab.repository.ref(f"{lab.incoming_prefix}lease") is not None
+        )
         return max(there, said) if beside else there
-
-    def _read(self, found: str | None) -> int:
-        """What a blob says; 0 for a damaged one, which is then written anew."""
-        if found is None:
-            return 0
-        try:
-            said = json.loads(self._lab.repository.read_blob(found, _LARGEST))["next"]
-        except (RepositoryError, ValueError, TypeError, KeyError, RecursionError):
-            return 0
-        return said if type(said) is int and 1 <= said <= _HIGHEST else 0

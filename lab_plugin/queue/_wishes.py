@@ -49,6 +49,40 @@ class Wishes:
         lists: dict[str, Any] = {name: getattr(self, name) - gone for name in _LISTS}
         return replace(self, priorities=priorities, **lists)
 
+    def merged(self, base: Wishes, other: Wishes) -> Wishes:
+        """These with what others changed since.
+
+        Args:
+            base: What both came from.
+            other: What the others made of it; where both changed the same, theirs counts.
+        """
+        lists: dict[str, Any] = {}
+        for name in _LISTS:
+            before, theirs = getattr(base, name), getattr(other, name)
+            lists[name] = (getattr(self, name) | (theirs - before)) - (before - theirs)
+        priorities = dict(self.priorities)
+        for number in base.priorities.keys() | other.priorities.keys():
+            value = other.priorities.get(number)
+            if value == base.priorities.get(number):
+                continue
+            if value is None:
+                priorities.pop(number, None)
+            else:
+                priorities[number] = value
+        paused = self.paused if other.paused == base.paused else other.paused
+        return Wishes(paused, priorities=priorities, **lists)
+
+    def renumbered(self, before: int, after: int) -> Wishes:
+        """The same of an idea that has another number now."""
+        lists: dict[str, Any] = {
+            name: frozenset(after if number == before else number for number in getattr(self, name))
+            for name in _LISTS
+        }
+        priorities = {
+            after if number == before else number: value for number, value in self.priorities.items()
+        }
+        return replace(self, priorities=priorities, **lists)
+
     def encode(self) -> bytes:
         """Canonical JSON."""
         document: dict[str, Any] = {name: sorted(getattr(self, name)) for name in _LISTS}

@@ -11,7 +11,9 @@ from lab_plugin.repository._lease import (
     Holder,
     Lease,
     dead_lease,
+    held_by,
     holder,
+    read_holder,
     require_free,
 )
 from lab_plugin.repository._objects import EMPTY_TREE
@@ -44,8 +46,10 @@ __all__ = [
     "Workspace",
     "WorkspacePool",
     "dead_lease",
+    "held_by",
     "holder",
     "may_change",
+    "read_holder",
     "require_free",
     "shown_address",
     "take_in",

@@ -50,13 +50,18 @@ class Holder:
     since: float
     token: str
 
+    @property
+    def is_here(self) -> bool:
+        """Whether its process id means the same in this process, so that it can be asked for."""
+        return self.boot == _boot()
+
     def lives(self, beat: float | None) -> bool:
         """Whether the holder can still be at work.
 
         Args:
             beat: Unix time of the last heartbeat, None when there is none.
         """
-        if self.boot == _boot():
+        if self.is_here:
             return self.started == _start_of(self.pid)
         return time.time() - max(self.since, beat or 0.0) < EXPIRY_SECONDS
 
@@ -107,9 +112,9 @@ class Lease:
         oid = repository.write_blob(json.dumps(asdict(own), sort_keys=True).encode())
         for _ in range(_TRIES):
             found, beat = repository.ref(ref), repository.ref(_beat_ref(ref))
-            before = _read_holder(repository, found)
+            before = read_holder(repository, found)
             if before is not None and before.lives(_read_beat(repository, beat)):
-                raise _held(before)
+                raise held_by(before)
             try:
                 repository.update_refs(
                     [
@@ -143,9 +148,9 @@ class Lease:
         found = self._repository.ref(self.ref)
         if found == self.oid:
             return
-        other = _read_holder(self._repository, found)
+        other = read_holder(self._repository, found)
         if other is not None:
-            raise _held(other)
+            raise held_by(other)
         raise LeaseHeld(f"The lease {self.ref} was taken away from this process.", "Run `lab run` again.")
 
     def fence(self) -> RefChange:
@@ -172,7 +177,7 @@ class Lease:
 
 def holder(repository: Repository, ref: str) -> Holder | None:
     """The living holder of a lease, None when it is free."""
-    found = _read_holder(repository, repository.ref(ref))
+    found = read_holder(repository, repository.ref(ref))
     beat = _read_beat(repository, repository.ref(_beat_ref(ref)))
     return found if found is not None and found.lives(beat) else None
 
@@ -219,18 +224,19 @@ def require_free(repository: Repository, ref: str) -> None:
         LeaseHeld: A living process holds it.
     """
     if (found := holder(repository, ref)) is not None:
-        raise _held(found)
+        raise held_by(found)
 
 
-def _held(by: Holder) -> LeaseHeld:
+def held_by(by: Holder) -> LeaseHeld:
+    """The error that says who holds a lab."""
     return LeaseHeld(
         f"The lab is held by {by.describe()}.",
         "Wait until it is done, or stop it (Ctrl-C, or `kill` its process id) and run again.",
     )
 
 
-def _read_holder(repository: Repository, oid: str | None) -> Holder | None:
-    """The holder that a blob names; None also for a damaged one, which no living process has written."""
+def read_holder(repository: Repository, oid: str | None) -> Holder | None:
+    """The holder that a lease's blob names; None also for a damaged one, which no living process wrote."""
     if oid is None:
         return None
     try:

@@ -105,12 +105,14 @@ class Remote:
         pairs = (line.split("\t", 1) for line in os.fsdecode(result.stdout).splitlines())
         return {ref: oid for oid, ref in pairs}
 
-    def fetch(self, refs: Mapping[str, str], *, depth: int | None = None) -> None:
+    def fetch(self, refs: Mapping[str, str], *, depth: int | None = None, prune: bool = False) -> None:
         """Bring objects here.
 
         Args:
-            refs: Ref (or object id) there -> ref here, which moves there whatever it was; "" for no ref.
+            refs: Ref (or object id) there -> ref here, which moves there whatever it was; "" for no ref. With
+                a `*` on both sides for all that match, be it none.
             depth: Commits of the history to bring; None for all.
+            prune: Remove what matches here, and is not there any more.
 
         Raises:
             RemoteGone: It cannot be reached.
@@ -119,14 +121,16 @@ class Remote:
         specs = [f"+{there}:{here}" if here else there for there, here in refs.items()]
         options = ["--no-tags", "--no-write-fetch-head", "--no-auto-maintenance", "--atomic", "--quiet"]
         options += ["--refmap=", *(["--depth", str(depth)] if depth is not None else [])]
+        options += ["--prune"] if prune else []
         if specs:
             self._call("fetch", *options, "--", self.address, *specs)
 
-    def push(self, changes: Sequence[RefChange]) -> None:
+    def push(self, changes: Sequence[RefChange], *, dry_run: bool = False) -> None:
         """Move refs there in one transaction, and bring the objects that they need.
 
         Args:
             changes: As for `Repository.update_refs`; one that changes nothing is not checked either.
+            dry_run: Only ask; no ref moves.
 
         Raises:
             RefConflict: A ref was not where it was expected; none moved.
@@ -142,7 +146,8 @@ class Remote:
             for change in changes
         ]
         if specs:
-            options = ("--atomic", "--porcelain", "--no-verify", "--no-signed", "--quiet")
+            options = ["--atomic", "--porcelain", "--no-verify", "--no-signed", "--quiet"]
+            options += ["--dry-run"] if dry_run else []
             self._call("push", *options, *leases, "--", self.address, *specs)
 
     def _call(self, verb: str, *arguments: str) -> Result:

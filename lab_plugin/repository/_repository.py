@@ -260,9 +260,17 @@ class Repository:
         for oid, data in zip(commits, self._objects.find_many(commits, "commit"), strict=True):
             yield None if data is None else RawCommit.parse(oid, data)
 
-    def first_parent_ids(self, commit: str) -> list[str]:
-        """The ids of a commit and its chain of first parents, newest first."""
-        return self._git.run("rev-list", "--first-parent", commit, "--").decode("ascii").split()
+    def first_parent_ids(self, commit: str, stop: str | None = None) -> list[str]:
+        """The ids of a commit and its chain of first parents, newest first, without those before `stop`."""
+        exclude = [f"^{stop}"] if stop is not None else []
+        return self._git.run("rev-list", "--first-parent", commit, *exclude, "--").decode("ascii").split()
+
+    def count_first_parents(self, commits: Sequence[str], without: Sequence[str]) -> int:
+        """How many commits are on the chains of first parents of some commits, and not before others."""
+        if not commits:
+            return 0
+        exclude = [f"^{commit}" for commit in without]
+        return int(self._git.run("rev-list", "--count", "--first-parent", *commits, *exclude, "--"))
 
     def remotes(self) -> tuple[str, ...]:
         """The names of the repository's remotes."""
