@@ -25,6 +25,7 @@ from lab_plugin.campaign import Campaign, Plan, open_campaign
 from lab_plugin.events import subscribed
 from lab_plugin.flows.board import Board
 from lab_plugin.flows.cancellation import watching
+from lab_plugin.flows.deployed import as_campaign_of
 from lab_plugin.flows.emission import Emission
 from lab_plugin.flows.form_guide import FormGuide
 from lab_plugin.flows.forms import Bounds, Jobs, LabFolder, Nothing, Some
@@ -51,7 +52,7 @@ async def campaign(
     """Run iterations on a lab until its budget is spent; an open campaign goes on.
 
     Args:
-        lab: Folder of the lab, with its lab.toml; relative to where the run begins.
+        lab: Folder of the lab, with its lab.toml; in a deployment, relative to the clone.
         budget: Bounds that replace those of lab.toml.
         fresh: Begin a new campaign whose proposer does not see earlier ideas.
         jobs: Iterations at a time.
@@ -62,6 +63,8 @@ async def campaign(
     own_run = str(flow_run.get_id())
     async with AsyncExitStack() as stack:
         opened = await open_in_flow(Path(lab))
+        folder = str(opened.config.folder)
+        stack.enter_context(as_campaign_of(opened))
         notify = await stack.enter_async_context(background_mirror(opened.config.folder, opened.blocks))
         stack.enter_context(subscribed(lambda event: notify()))
         emission = await stack.enter_async_context(Emission(opened, own_run))
@@ -79,7 +82,7 @@ async def campaign(
         # All slots end before the lab is let go: one that failed has stopped the others.
         client = await stack.enter_async_context(get_client())
         own_tags = TagsContext.get().current_tags
-        runs = IterationRuns(client, UUID(own_run), lab, own_tags, this.stop, most=jobs)
+        runs = IterationRuns(client, UUID(own_run), folder, own_tags, this.stop, most=jobs)
         turns = itertools.repeat(None) if at_most is None else itertools.repeat(None, at_most)
         ends = await asyncio.gather(*(_slot(this, runs, turns) for _ in range(jobs)), return_exceptions=True)
         ends += await asyncio.gather(runs.finish(), return_exceptions=True)
@@ -89,7 +92,7 @@ async def campaign(
             if error is not None:
                 raise error
         if this.to_confirm:
-            await confirm(lab)
+            await confirm(folder)
     if at_most is not None and not this.stop_reason:
         return Completed(message=f"as many iterations as were asked for, {at_most}; the campaign stays open")
     return (Completed if this.finished else Cancelled)(message=this.stop_reason)

@@ -183,12 +183,12 @@ class Emission:
 
     async def _send(self, told: _Told, ident: UUID) -> None:
         if self._mlflow is None:
-            self._mlflow = await asyncio.to_thread(leaderboard_url, open_store(self._lab), self._lab.identity)
+            self._mlflow = await asyncio.to_thread(leaderboard_url, open_store(self._lab), self._lab.key)
         related = []
         if told.run:
             related.append(_resource(f"prefect.flow-run.{told.run}", "iteration"))
         if self._mlflow is not None:
-            where = f"prefect-lab.mlflow.{self._lab.identity}"
+            where = f"prefect-lab.mlflow.{self._lab.key}"
             related.append({**_resource(where, "mlflow"), "prefect-lab.url": self._mlflow})
         emit_event(
             told.name,

@@ -27,6 +27,11 @@ def owner_tag() -> str:
     return _PREFIX + ".".join((*_here(), str(os.getpid()), str(start)))
 
 
+def is_owner_tag(tag: str) -> bool:
+    """Whether a tag says which process runs a flow."""
+    return tag.startswith(_PREFIX)
+
+
 def owner_gone(tags: Iterable[str]) -> bool:
     """Whether the process that the tags name is certainly dead.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -14,6 +15,7 @@ from lab_plugin.cli._options import (
     print_json,
     print_table,
     print_untrusted,
+    told,
 )
 
 if TYPE_CHECKING:
@@ -53,10 +55,14 @@ def import_history(
     """Take in what was tried elsewhere: told to proposers, never compared, never a champion."""
     from lab_plugin.importing import Wish
     from lab_plugin.importing import import_history as take
+    from lab_plugin.sharing import sync as share
+    from lab_plugin.sharing import take_in
 
     wish = Wish(where=source, metric=metric, goal=goal, study=study, experiment=experiment)
-    with opened(lab) as this:
+    with opened(lab) as this, told():
+        take_in(this)
         report = take(this, wish, trust=trust, skip_bad=skip_bad, dry_run=dry_run)
+        asyncio.run(share(this))
         name = this.config.scorer.metric
     if as_json:
         print_json({**vars(report), "bad": [vars(row) for row in report.bad], "dry_run": dry_run})

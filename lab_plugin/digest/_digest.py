@@ -241,6 +241,6 @@ def _waits(lab: Lab) -> tuple[str, ...]:
 def _links(lab: Lab) -> dict[str, str]:
     links = {"champion": lab.best_branch}
     store = known_store(lab)
-    if store and (address := leaderboard_url(store, lab.identity)) is not None:
+    if store and (address := leaderboard_url(store, lab.key)) is not None:
         links["MLflow"] = address
     return links

@@ -138,7 +138,7 @@ def _read(lab: Lab, wish: Wish) -> _Found:
     rows: dict[str, Row] = {}
     bad: list[BadRow] = []
     unfinished = repeated = 0
-    with open_source(wish, mapper, lab.identity) as reading:
+    with open_source(wish, mapper, lab.key) as reading:
         for row in reading.rows:
             if isinstance(row, BadRow):
                 bad.append(row)

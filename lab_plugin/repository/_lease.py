@@ -210,7 +210,7 @@ def dead_lease(repository: Repository, ref: str) -> DeadLease | None:
         ref: `refs/lab/<lab>/lease`.
     """
     oid = repository.ref(ref)
-    owner, beat = _read_holder(repository, oid), _read_beat(repository, repository.ref(_beat_ref(ref)))
+    owner, beat = read_holder(repository, oid), _read_beat(repository, repository.ref(_beat_ref(ref)))
     if oid is None or owner is None or owner.lives(beat):
         return None
     silent = time.time() - max(owner.since, beat or 0.0)

@@ -10,7 +10,7 @@ from lab_plugin.errors import LeaseHeld, RefConflict, RemoteGone
 from lab_plugin.events import Notice, publish
 from lab_plugin.repository import EXPIRY_SECONDS, Holder, Lease, RefChange, held_by, read_holder
 from lab_plugin.sharing._clone import Clone
-from lab_plugin.sharing._hold import Hold, token_of
+from lab_plugin.sharing._hold import Hold, token_of, was_left
 from lab_plugin.sharing._names import HEARTBEAT, LEASE
 from lab_plugin.sharing._sighting import Sighting
 
@@ -100,7 +100,7 @@ class Acquisition:
             LeaseHeld: It lives.
         """
         if found.holder is not None and found.holder.is_here:
-            if found.holder.lives(None):
+            if found.holder.lives(None) and not was_left(found.holder):
                 raise self._held(found.holder)
             return True
         still = self._sighting.still(found.lease, found.beat)

@@ -22,8 +22,8 @@ PACE_SECONDS = 1.0
 """There are at least so many seconds between two pushes; verdicts that come meanwhile go together."""
 LOOK_SECONDS = 10.0
 """So often a campaign looks at what others wish at the remote."""
-FINAL_SECONDS = 60.0
-"""So long the end of a campaign waits for a remote that is gone."""
+FINAL_SECONDS = 20.0
+"""So long the end waits for a remote that is gone; a worker kills what it cancels after 30 s."""
 _LONGEST_PAUSE = 60.0
 
 
@@ -68,14 +68,17 @@ async def held(lab: Lab, purpose: str) -> AsyncIterator[Held]:
             return
         await asyncio.to_thread(Transfer(clone).take_in)
         hold = await Acquisition(clone, lease).take()
-        publisher = Publisher(clone, hold)
         try:
-            await asyncio.to_thread(publisher.begin)
-        except BaseException:
-            await asyncio.to_thread(give_back, hold)
-            raise
-        async with publisher.running():
-            yield Held(lease, publisher)
+            publisher = Publisher(clone, hold)
+            try:
+                await asyncio.to_thread(publisher.begin)
+            except BaseException:
+                await asyncio.to_thread(give_back, hold)
+                raise
+            async with publisher.running():
+                yield Held(lease, publisher)
+        finally:
+            hold.leave()
 
 
 class Publisher:

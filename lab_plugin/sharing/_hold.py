@@ -17,6 +17,7 @@ from lab_plugin.sharing._clone import Clone
 from lab_plugin.sharing._names import HEARTBEAT, LEASE
 
 _LARGEST = 64 << 10
+_tokens: set[str] = set()
 
 
 @dataclass
@@ -32,6 +33,13 @@ class Hold:
     clone: Clone
     lease: Lease
     beat: str = ""
+
+    def __post_init__(self) -> None:
+        _tokens.add(self.lease.owner.token)
+
+    def leave(self) -> None:
+        """Hold it no more, also where the remote cannot be told."""
+        _tokens.discard(self.lease.owner.token)
 
     def next_beat(self) -> RefChange:
         """What moves the heartbeat on."""
@@ -57,6 +65,11 @@ class Hold:
             "too long.",
             "What it has not published stays in this clone; `lab sync` says what that is, and what to do.",
         )
+
+
+def was_left(holder: Holder) -> bool:
+    """Whether a holder is this process, which could not tell the remote that it let go."""
+    return holder.pid == os.getpid() and holder.token not in _tokens
 
 
 def write_beat(clone: Clone, owner: Holder) -> str:

@@ -65,7 +65,7 @@ def idea_findings(lab: Lab) -> list[Finding]:
 def mirror_findings(lab: Lab) -> list[Finding]:
     """Whether MLflow has every verdict; told only where the store is known to lack some."""
     store = known_store(lab)
-    known = mirrored_up_to(store, lab.identity) if store else None
+    known = mirrored_up_to(store, lab.key) if store else None
     if store is None or known is None:
         return []
     entries = lab.ledger.records()

@@ -1,0 +1,74 @@
+"""A campaign that a worker runs, or a script, rather than `lab run`: it gives its run what that would."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from prefect import get_run_logger, tags
+from prefect.context import TagsContext
+from prefect.runtime import flow_run
+
+from lab_plugin.campaign import running
+from lab_plugin.errors import LabError
+from lab_plugin.events import Event, Notice, subscribed
+from lab_plugin.flows.reconciliation import is_owner_tag, owner_tag
+from lab_plugin.lab import Lab
+
+
+@contextmanager
+def as_campaign_of(lab: Lab) -> Iterator[None]:
+    """Tag the run as the lab's and this process's, log what the owner should know, and end when told to.
+
+    Args:
+        lab: The lab.
+    """
+    own = {"lab", lab.tag, owner_tag()}
+    started_here = own <= TagsContext.get().current_tags
+    # Of a run that another process began, its owner is no more.
+    given = {tag for tag in flow_run.get_tags() if not is_owner_tag(tag)}
+    logger = get_run_logger()
+
+    def tell(event: Event) -> None:
+        if isinstance(event, Notice):
+            logger.warning("%s", event.text)
+
+    with tags(*(own | given)), subscribed(tell):
+        if started_here:
+            yield
+        else:
+            with _stopping(str(lab.config.folder)):
+                yield
+
+
+@contextmanager
+def _stopping(folder: str) -> Iterator[None]:
+    """End the campaign cleanly on SIGTERM, which is how a worker cancels; it kills half a minute later.
+
+    Prefect's own way is to raise in whatever code runs at that moment, and to cancel every task at once: no
+    verdict could be published any more, and no lease given back.
+    """
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    before = signal.getsignal(signal.SIGTERM)
+
+    def stop() -> None:
+        try:
+            running(folder).stop("cancelled by its worker")
+        except LabError:
+            if task is not None:
+                task.cancel()
+
+    try:
+        loop.add_signal_handler(signal.SIGTERM, stop)
+    except (RuntimeError, ValueError):
+        # Another thread than the main one gets no signals.
+        yield
+        return
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(signal.SIGTERM)
+        with suppress(TypeError):
+            signal.signal(signal.SIGTERM, before)
