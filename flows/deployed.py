@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 
 from prefect import get_run_logger, tags
 from prefect.context import TagsContext
 from prefect.runtime import flow_run
+from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
 from lab_plugin.campaign import running
 from lab_plugin.errors import LabError
 from lab_plugin.events import Event, Notice, subscribed
 from lab_plugin.flows.reconciliation import is_owner_tag, owner_tag
 from lab_plugin.lab import Lab
+
+# Pauses of 2, 4, 8, ... seconds: four minutes in all.
+_RETRIES = 7
 
 
 @contextmanager
@@ -35,12 +40,19 @@ def as_campaign_of(lab: Lab) -> Iterator[None]:
         if isinstance(event, Notice):
             logger.warning("%s", event.text)
 
-    with tags(*(own | given)), subscribed(tell):
+    with tags(*(own | given)), subscribed(tell), _patience(lab):
         if started_here:
             yield
         else:
             with _stopping(str(lab.config.folder)):
                 yield
+
+
+def _patience(lab: Lab) -> AbstractContextManager[object]:
+    """Outlast a few minutes without the API, unless it is the lab's own: `lab run` looks after that one."""
+    if os.environ.get("PREFECT_HOME") == str(lab.home.prefect):
+        return nullcontext()
+    return temporary_settings(set_defaults={PREFECT_CLIENT_MAX_RETRIES: _RETRIES})
 
 
 @contextmanager

@@ -32,7 +32,7 @@ def rerun(
     from lab_plugin.sharing import take_in
     from lab_plugin.summary import results_document
 
-    with opened(lab, current=True) as this, told():
+    with opened(lab, current=True) as this:
         take_in(this)
         before = this.ledger.state().next_number
         ending = run_campaign(

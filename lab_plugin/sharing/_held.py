@@ -160,11 +160,12 @@ class Publisher:
         deadline, pause = time.monotonic() + FINAL_SECONDS, PACE_SECONDS
         while not await self._attempt(self._transfer.publish) and self._lost is None:
             if time.monotonic() + pause > deadline or not self._is_gone:
-                publish(Notice(self._left()))
-                return
+                if left := self._left():
+                    publish(Notice(left))
+                break
             await asyncio.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
-        if self._lost is None:
+        if self._lost is None and not self._is_gone:
             await asyncio.to_thread(give_back, self._hold)
 
     def _round(self) -> None:
@@ -187,8 +188,13 @@ class Publisher:
         except LabError as error:
             self._tell(error)
             return False
+        except OSError as error:
+            # A full disk, say: the campaign meets it by itself.
+            self._tell(LabError(f"Nothing can be published: {error}."))
+            return False
         if self._hold.beat != before:
             self._beat = time.monotonic()
+        self._is_gone = False
         if self._told:
             self._told = ""
             publish(Notice(f"The git remote {self._clone.target.shown} has all verdicts again."))
@@ -216,7 +222,7 @@ async def _wait(event: asyncio.Event, seconds: float) -> None:
 
 def give_back(hold: Hold) -> None:
     """Give the lease at the remote back; one that was lost, or cannot be reached, is left to expire."""
-    names = hold.clone.names
+    names, repository = hold.clone.names, hold.clone.lab.repository
     try:
         hold.clone.target.push(
             [
@@ -224,5 +230,6 @@ def give_back(hold: Hold) -> None:
                 RefChange(names.ref(HEARTBEAT), None, hold.beat),
             ]
         )
+        repository.update_refs(RefChange(names.incoming + path, None) for path in (LEASE, HEARTBEAT))
     except (RemoteError, RefConflict):
         return

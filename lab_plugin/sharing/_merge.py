@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from lab_plugin.errors import LabError, LedgersDiverged, RepositoryError
+from lab_plugin.errors import LabError, LedgerError, LedgersDiverged, RepositoryError
 from lab_plugin.lab import Lab
 from lab_plugin.ledger import Entry, VerdictRecord
 from lab_plugin.queue import Wishes, WishStore, read_next
@@ -200,6 +200,7 @@ def new_branches(lab: Lab, records: Sequence[Entry]) -> list[RefChange]:
     """What makes the branches of ideas whose verdicts are new here.
 
     Raises:
+        LedgerError: A record names a branch that is none of the lab's ideas.
         RepositoryError: A branch of that name is at another commit.
     """
     changes = []
@@ -207,6 +208,10 @@ def new_branches(lab: Lab, records: Sequence[Entry]) -> list[RefChange]:
         record = entry.record
         if not isinstance(record, VerdictRecord):
             continue
+        if not record.branch.startswith(lab.branch("")):
+            raise LedgerError(
+                f"By the git remote's ledger, idea {record.number} has the branch {record.branch}."
+            )
         ref = f"refs/heads/{record.branch}"
         found = lab.repository.ref(ref)
         if found is None:
