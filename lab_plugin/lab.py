@@ -426,6 +426,11 @@ class Lab:
         self.require_own(record)
         self.require_settings("lock")
         require_expected(self._main.config, record)
+        if not (self.config.folder / FILE_NAME).exists():
+            raise LockError(
+                f"{FILE_NAME} is missing in {self.config.folder}; by the ledger the lab is locked.",
+                f"Run `lab lock`: it writes {FILE_NAME} again. Committed, it is in every clone.",
+            )
         lock = read_lock(self.config.folder / FILE_NAME)
         if lock.digest != record.digest:
             raise LockError(

@@ -24,7 +24,7 @@ LOOK_SECONDS = 10.0
 """So often a campaign looks at what others wish at the remote."""
 FINAL_SECONDS = 20.0
 """So long the end waits for a remote that is gone; a worker kills what it cancels after 30 s."""
-_LONGEST_PAUSE = 60.0
+_LONGEST_PAUSE = 20.0
 
 
 class Held:

@@ -35,6 +35,10 @@ class Shared:
         self.push("Share it")
         toy.plan(*(idea(f"idea {number}", gain=float(number % 7)) for number in range(1, 100)))
 
+    def push_settings(self) -> None:
+        """Push what the owner committed, without the lock."""
+        git(self.toy.folder, "push", "-q", "origin", "main")
+
     def push(self, message: str) -> None:
         """Commit all, and push it as the owner does."""
         git(self.toy.folder, "add", "-A")

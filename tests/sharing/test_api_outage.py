@@ -1,5 +1,6 @@
 """A user's own Prefect API that is down for a while under a campaign."""
 
+import os
 import socket
 import subprocess
 import threading
@@ -74,14 +75,14 @@ def line(server: Server) -> Iterator[Line]:
 
 
 def test_a_campaign_outlasts_it(
-    server: Server, line: Line, make_lab: Callable[..., Path], environment: dict[str, str], home: Path
+    server: Server, line: Line, make_lab: Callable[..., Path], home: Path
 ) -> None:
     folder = make_lab()
     program = folder / "candidate.py"
     program.write_text("import time\ntime.sleep(0.3)\n" + program.read_text())
     git(folder, "commit", "-qam", "Take a moment")
     own = {
-        **environment,
+        **os.environ,
         "PREFECT_LAB_HOME": str(home),
         "PREFECT_API_URL": f"http://127.0.0.1:{line.port}/api",
         "PREFECT_HOME": str(server.home),

@@ -11,7 +11,8 @@ from lab_plugin.errors import LeaseHeld, LedgersDiverged, LockError, RemoteGone
 from lab_plugin.lab import Lab
 from lab_plugin.queue import WishStore
 from lab_plugin.sharing import beside, standing, sync, take_in
-from tests.campaign.conftest import iterate
+from lab_plugin.summary import summary
+from tests.campaign.conftest import iterate, lock
 from tests.comparison.toy import Toy, batch, idea
 from tests.conftest import git
 from tests.sharing.conftest import Run, Shared
@@ -44,11 +45,27 @@ async def test_a_fresh_clone_without_a_ledger_is_told_to_lock(shared: Shared, ru
     assert "lab lock" in caught.value.remedy
 
 
+async def test_a_fresh_clone_says_what_it_lacks(shared: Shared, run: Run) -> None:
+    await lock(shared.toy.folder)
+    shared.push_settings()
+    folder = shared.clone("there")
+    lab = Lab.open(folder)
+    assert "not in this clone" in summary(lab) and "`lab sync`" in summary(lab)
+    await sync(lab)
+    assert "the same, when it was last looked at" in summary(lab)
+    lab.close()
+    # The owner has not committed it.
+    with pytest.raises(LockError, match=r"lab\.lock is missing") as caught:
+        await run(folder, 1)
+    assert "`lab lock`" in caught.value.remedy
+    await lock(folder)
+    assert len(await run(folder, 1)) == 1
+
+
 async def test_without_a_remote_nothing_is_shared(
     make_toy: Callable[..., Toy], run: Run, monkeypatch
 ) -> None:
     from lab_plugin.repository import Remote
-    from tests.campaign.conftest import lock
 
     def refuse(*arguments: object) -> None:
         raise AssertionError("it reached for a remote")
