@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from types import FrameType
 
 from prefect import get_run_logger, tags
 from prefect.context import TagsContext
@@ -21,6 +23,7 @@ from lab_plugin.lab import Lab
 
 # Pauses of 2, 4, 8, ... seconds: four minutes in all.
 _RETRIES = 7
+_handler: Callable[[int, FrameType | None], None] | None = None
 
 
 @contextmanager
@@ -55,13 +58,22 @@ def _patience(lab: Lab) -> AbstractContextManager[object]:
     return temporary_settings(set_defaults={PREFECT_CLIENT_MAX_RETRIES: _RETRIES})
 
 
+def keep_sigterm() -> None:
+    """Have SIGTERM end the campaign, whatever a subflow that just began did about it."""
+    if _handler is not None:
+        with suppress(ValueError):
+            signal.signal(signal.SIGTERM, _handler)
+
+
 @contextmanager
 def _stopping(folder: str) -> Iterator[None]:
     """End the campaign cleanly on SIGTERM, which is how a worker cancels; it kills half a minute later.
 
     Prefect's own way is to raise in whatever code runs at that moment, and to cancel every task at once: no
-    verdict could be published any more, and no lease given back.
+    verdict could be published any more, and no lease given back. Each subflow puts that way back in place
+    when it begins; `keep_sigterm` is for those.
     """
+    global _handler
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
     before = signal.getsignal(signal.SIGTERM)
 
@@ -72,15 +84,17 @@ def _stopping(folder: str) -> Iterator[None]:
             if task is not None:
                 task.cancel()
 
-    try:
-        loop.add_signal_handler(signal.SIGTERM, stop)
-    except (RuntimeError, ValueError):
-        # Another thread than the main one gets no signals.
+    def handle(number: int, frame: FrameType | None) -> None:
+        loop.call_soon_threadsafe(stop)
+
+    if threading.current_thread() is not threading.main_thread():
+        # It gets no signals.
         yield
         return
+    _handler = handle
+    keep_sigterm()
     try:
         yield
     finally:
-        loop.remove_signal_handler(signal.SIGTERM)
-        with suppress(TypeError):
-            signal.signal(signal.SIGTERM, before)
+        _handler = None
+        signal.signal(signal.SIGTERM, before)

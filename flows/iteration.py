@@ -11,6 +11,7 @@ from prefect.runtime import flow_run
 from prefect.states import Cancelled, Completed
 
 from lab_plugin.campaign import Interrupted, running
+from lab_plugin.flows.deployed import keep_sigterm
 from lab_plugin.flows.stage import Outcome, stage
 from lab_plugin.flows.tasks import propose
 from lab_plugin.flows.tier import tier
@@ -26,6 +27,7 @@ async def iteration(lab: str, number: int) -> State[Any]:
         lab: Folder of the lab on which this process runs a campaign.
         number: The idea's number.
     """
+    keep_sigterm()
     own_run, outcome = str(flow_run.get_id() or ""), Outcome(goes_on=True)
     own_tags = TagsContext.get().current_tags
     try:
