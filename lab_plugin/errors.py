@@ -21,6 +21,7 @@ LabError                     a message and the remedy; shown without a traceback
 ├── SandboxError             a sandbox cannot hold what is asked of it
 │   └── SandboxUnavailable   infrastructure failed, the program inside did not; may be retried
 │       └── ServiceEnded     a service of the host did not outlive the program that used it
+├── FleetError               the workers of a pool cannot run a trial, or each one was lost with it
 ├── TrackingError            the MLflow store is unusable
 ├── PoolError                a work pool is missing, paused, or of another kind
 ├── ApiError                 the Prefect API is unusable
@@ -137,6 +138,10 @@ class SandboxUnavailable(SandboxError):
 
 class ServiceEnded(SandboxUnavailable):
     """A service did not outlive the program that used it; what came of the program says nothing."""
+
+
+class FleetError(LabError):
+    """The workers of a pool cannot run a trial, or each one was lost with it; the idea stays open."""
 
 
 class TrackingError(LabError):

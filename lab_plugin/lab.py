@@ -19,7 +19,8 @@ from lab_plugin.home import Home, identity, shared_identity
 from lab_plugin.ledger import Ledger, LockRecord
 from lab_plugin.redaction import Redactor
 from lab_plugin.repository import Lease, Repository, WorkspacePool
-from lab_plugin.sandbox import Sandbox, build_image, image_of, open_sandbox, require_guarantees
+from lab_plugin.sandbox import Sandbox, build_image, image_of
+from lab_plugin.sandboxing import sandbox_of
 from lab_plugin.scorer import (
     FILE_NAME,
     FileHasher,
@@ -334,21 +335,7 @@ class Lab:
             SandboxUnavailable: It cannot be had on this machine.
             SandboxError: It does not hold what `[sandbox] require` demands.
         """
-        settings = self.config.sandbox
-        sandbox = open_sandbox(
-            settings.kind,
-            python=Path(settings.python) if settings.python else None,
-            # By its digest, which is the one of `terms`: a name may come to mean another image meanwhile.
-            image=self.image,
-            gpus=self.config.candidate.gpus,
-        )
-        require_guarantees(sandbox, settings.require)
-        if not (self.config.candidate.network or self.config.proposer.network or self.config.services):
-            return sandbox
-        # Only a lab that uses the network pays for importing it.
-        from lab_plugin.networked import networked
-
-        return networked(sandbox, self.config, self.services() if serves else None)
+        return sandbox_of(self.config, self.image, self.services if serves else lambda: None)
 
     def services(self) -> Services | None:
         """The programs on the host that `[services]` declares, none of them running; None for none."""
@@ -360,28 +347,40 @@ class Lab:
         place = Place(directory=self.config.folder, state=state, redact=self.redactor.text)
         return Services(self.config.services, place)
 
-    def terms(self, look: Look = "recent") -> Terms:
+    def terms(self, look: Look = "recent", locked: Terms | None = None) -> Terms:
         """All that makes a score at any tier, as it is now in the working tree and on this machine.
 
         Args:
             look: How closely the environment is looked at.
+            locked: What stands for the environment of tiers that only workers run, where each worker proves
+                its own; None to look at all of them here.
 
         Raises:
             LockError: A file or the interpreter cannot be read.
             SandboxUnavailable: There is no engine that has the image.
         """
         if self._main is not self:
-            return self._main.terms(look)
-        terms = self._terms.read(look)
+            return self._main.terms(look, locked)
+        away = self._away() if locked is not None else set()
+        known = dict(locked.environment) if locked is not None else {}
+        apart: dict[str, object] = known.pop("tiers", {})
+        terms = self._terms.read(look, known if self.place in away else None)
         # An interpreter or an image of its own is part of what makes a tier's score.
         others = {
-            tier.name: self.at(tier.name).environment(look)
+            tier.name: apart.get(tier.name, {})
+            if self.at(tier.name).place in away
+            else self.at(tier.name).environment(look)
             for tier in self.config.screening
             if self.at(tier.name).place != self.place
         }
         if not others:
             return terms
         return terms.model_copy(update={"environment": {**terms.environment, "tiers": others}})
+
+    def _away(self) -> set[tuple[object, ...]]:
+        """The places in which only workers run programs."""
+        places = [(self.at(tier.name).place, tier.pool) for tier in self.config.tiers]
+        return {place for place, _ in places} - {place for place, pool in places if not pool}
 
     def environment(self, look: Look = "recent") -> dict[str, object]:
         """What programs run with at this tier: the interpreter and all that is installed, or the image.
@@ -410,7 +409,7 @@ class Lab:
         Raises:
             LockError: Something changed; a line says what.
         """
-        require_equal(lock.terms, self.terms(look), self._terms.changes())
+        require_equal(lock.terms, self.terms(look, lock.terms), self._terms.changes())
 
     def require_lock(self) -> tuple[LockRecord, Lock]:
         """The lock in force, proved to be what is found now.

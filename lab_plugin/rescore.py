@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from lab_plugin.campaign import trial_params
 from lab_plugin.idea import PlannedPoint
 from lab_plugin.lab import Lab
 from lab_plugin.sandbox import Execution
-from lab_plugin.scorer import Score, Trial, TrialRunner
+from lab_plugin.scorer import Score, Trial, TrialRunner, workspace_for
 from lab_plugin.scratch import scratch
 
 
@@ -68,20 +67,17 @@ async def rescoring(
         SandboxUnavailable: The sandbox broke.
         RepositoryError: The tree cannot be written out.
     """
-    pool = lab.pool
-    workspace = await asyncio.to_thread(pool.acquire, tree)
-    try:
+    async with workspace_for(runner, lab.pool, tree) as workspace:
         with scratch(lab.folder) as folder:
             trial = Trial(
                 name=f"{lab.name}-{number:04d}-rescore",
                 idea=f"{number:04d}",
-                workspace=workspace.path,
+                workspace=workspace,
                 folder=folder,
                 params=trial_params(lab, PlannedPoint(tree=tree)),
                 seed=lab.config.decision.seed if seed is None else seed,
                 tier=lab.config.tier,
+                tree=tree,
             )
             execution = await runner.execute(trial)
             yield Rescoring(trial, execution, await runner.evaluate(trial, execution))
-    finally:
-        pool.release(workspace, tainted=not runner.contained)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from lab_plugin.config import Config, is_scorer_file, scorer_files
 from lab_plugin.home import Home
@@ -36,11 +36,12 @@ class TermsReader:
         self._lock = threading.Lock()
         self._meter: EnvironmentMeter | None = None
 
-    def read(self, look: Look = "recent") -> Terms:
+    def read(self, look: Look = "recent", environment: dict[str, Any] | None = None) -> Terms:
         """The terms as they are now.
 
         Args:
             look: At the environment; files of the lab are looked at every time.
+            environment: What stands for the environment, which is not looked at then; None to look at it.
 
         Raises:
             LockError: A file or the interpreter cannot be read, or bytecode in the environment is not what
@@ -56,7 +57,7 @@ class TermsReader:
             holdout=measure(folder, sealed),
             holdout_data=measure(folder, self._beneath(scorer.holdout.data if scorer.holdout else None)),
             rules=self._config.scoring_rules(),
-            environment=self.environment(look),
+            environment=self.environment(look) if environment is None else environment,
         )
 
     def scorer_files(self) -> dict[str, str]:

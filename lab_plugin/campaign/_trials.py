@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -20,7 +19,7 @@ from lab_plugin.ledger import TierRecord, VerdictRecord
 from lab_plugin.pruning import Curve, Pruned, PruningDesk
 from lab_plugin.repository import WorkspacePool
 from lab_plugin.sandbox import Execution, Sandbox
-from lab_plugin.scorer import Score, Trial, TrialRunner
+from lab_plugin.scorer import Runner, Score, Trial, workspace_for
 from lab_plugin.scratch import scratch
 
 
@@ -61,7 +60,7 @@ class TrialDesk:
     def __init__(
         self,
         lab: Lab,
-        runner: TrialRunner,
+        runner: Runner,
         pool: WorkspacePool,
         folder: Path,
         pruning: PruningDesk | None = None,
@@ -149,23 +148,22 @@ class TrialDesk:
         Raises:
             SandboxUnavailable: The sandbox broke; may be called again.
         """
-        workspace = await asyncio.to_thread(self._pool.acquire, tree)
-        try:
+        async with workspace_for(self._runner, self._pool, tree) as workspace:
             with scratch(self._lab.folder) as folder:
                 point = PlannedPoint(tree=tree, params=dict(params or {}))
                 trial = Trial(
                     # A champion may be repeated by several ideas at once, on different seeds.
                     name=f"{self._lab.name}-{number:04d}-seed-{seed}",
                     idea=f"{number:04d}",
-                    workspace=workspace.path,
+                    workspace=workspace,
                     folder=folder,
                     params=trial_params(self._lab, point),
                     seed=seed,
                     tier=self._lab.config.tier,
+                    tree=tree,
+                    passing=True,
                 )
                 return await self._runner.evaluate(trial, await self._runner.execute(trial))
-        finally:
-            self._pool.release(workspace, tainted=not self._runner.contained)
 
     async def _execute(self, idea: Idea, index: int) -> PointRun:
         point = idea.points[index]
@@ -174,12 +172,9 @@ class TrialDesk:
         if answer is not None:
             return PointRun(trial, point.tree, answer=answer)
         trial.folder.mkdir(parents=True)
-        workspace = await asyncio.to_thread(self._pool.acquire, point.tree)
-        try:
-            trial = self._trial(idea, index, workspace.path)
+        async with workspace_for(self._runner, self._pool, point.tree) as workspace:
+            trial = self._trial(idea, index, workspace)
             return await self._watched(idea.number, index, trial, point.tree)
-        finally:
-            self._pool.release(workspace, tainted=not self._runner.contained)
 
     def _here(self, number: int) -> Path:
         """Where what comes of an idea at this tier lies."""
@@ -214,6 +209,7 @@ class TrialDesk:
             params=trial_params(self._lab, idea.points[index]),
             seed=self._lab.config.decision.seed,
             tier=self._lab.config.tier,
+            tree=idea.points[index].tree,
         )
 
     def _answer(self, tree: str) -> Answer | None:

@@ -13,7 +13,7 @@ from lab_plugin.lab import Lab
 from lab_plugin.ledger import Champion, VerdictRecord
 from lab_plugin.repository import Lease, RefChange
 from lab_plugin.sandbox import Execution
-from lab_plugin.scorer import Trial, TrialRunner
+from lab_plugin.scorer import Runner, Trial
 
 _REASON = 2_000
 
@@ -34,7 +34,7 @@ class HoldoutDesk:
         until_stopped: Ends a look when the campaign is stopped; the idea stays open then.
     """
 
-    def __init__(self, lab: Lab, lease: Lease, runner: TrialRunner, until_stopped: UntilStopped) -> None:
+    def __init__(self, lab: Lab, lease: Lease, runner: Runner, until_stopped: UntilStopped) -> None:
         assert lab.config.scorer.holdout is not None
         self._rules: Rules = lab.config.scorer.holdout
         self._lab = lab

@@ -13,7 +13,7 @@ from lab_plugin.config import Config
 from lab_plugin.errors import SandboxUnavailable
 from lab_plugin.lab import Lab
 from lab_plugin.sandbox import Execution, Sandbox
-from lab_plugin.scorer import Score, Terms, Trial, TrialRunner, store_snapshot
+from lab_plugin.scorer import Runner, Score, Terms, Trial, TrialRunner, store_snapshot, workspace_for
 from lab_plugin.scratch import scratch
 
 TIER = "holdout"
@@ -47,7 +47,7 @@ def store_holdout(lab: Lab, terms: Terms) -> str:
     """
     if lab.config.scorer.holdout is None:
         return ""
-    return store_snapshot(lab.repository, lab.config.folder, _files(terms))
+    return store_snapshot(lab.repository, lab.config.folder, sealed_files(terms))
 
 
 def holdout_runner(lab: Lab, sandbox: Sandbox, tree: str, terms: Terms) -> TrialRunner:
@@ -62,12 +62,12 @@ def holdout_runner(lab: Lab, sandbox: Sandbox, tree: str, terms: Terms) -> Trial
     Raises:
         LockError: The tree does not hold exactly what was locked.
     """
-    return lab.runner_of(sandbox, tree, _files(terms), _sealed(lab.config))
+    return lab.runner_of(sandbox, tree, sealed_files(terms), sealed_config(lab.config))
 
 
 async def score_holdout(
     lab: Lab,
-    runner: TrialRunner,
+    runner: Runner,
     tree: str,
     params: Mapping[str, Any],
     ran: tuple[Trial, Execution] | None,
@@ -81,7 +81,8 @@ async def score_holdout(
         tree: The candidate's tree.
         params: The trial's parameters.
         ran: The public trial and its run, whose outputs are scored; None to run the candidate again. A
-            hold-out with data of its own, and a contract other than `outputs`, always run it again.
+            hold-out with data of its own, a contract other than `outputs`, and a runner whose outputs are not
+            here, always run it again.
         number: The idea's number, for `LAB_IDEA`; 0 for the baseline.
 
     Raises:
@@ -100,9 +101,13 @@ async def score_holdout(
                     folder=folder / "trial",
                     params=params,
                     seed=lab.config.decision.seed,
+                    # A candidate must not learn from it which scoring this is.
+                    tier=lab.config.tier,
+                    tree=tree,
+                    passing=True,
                 )
                 trial.folder.mkdir()
-                if ran is None or again:
+                if ran is None or again or not runner.local:
                     return await _run(lab, runner, tree, trial)
                 trial = replace(trial, workspace=ran[0].workspace)
                 await asyncio.to_thread(_copy_outputs, ran[0].folder, trial.folder)
@@ -113,17 +118,14 @@ async def score_holdout(
     raise AssertionError("unreachable")
 
 
-async def _run(lab: Lab, runner: TrialRunner, tree: str, trial: Trial) -> HoldoutScore:
-    workspace = await asyncio.to_thread(lab.pool.acquire, tree)
-    try:
-        trial = replace(trial, workspace=workspace.path)
+async def _run(lab: Lab, runner: Runner, tree: str, trial: Trial) -> HoldoutScore:
+    async with workspace_for(runner, lab.pool, tree) as workspace:
+        trial = replace(trial, workspace=workspace)
         execution = await runner.execute(trial)
         return await _evaluate(lab, runner, trial, execution)
-    finally:
-        lab.pool.release(workspace, tainted=not runner.contained)
 
 
-async def _evaluate(lab: Lab, runner: TrialRunner, trial: Trial, execution: Execution) -> HoldoutScore:
+async def _evaluate(lab: Lab, runner: Runner, trial: Trial, execution: Execution) -> HoldoutScore:
     # Under other contracts the candidate runs beside the scorer, and must not learn which scoring it is.
     if lab.config.scorer.contract == "outputs":
         trial = replace(trial, tier=TIER)
@@ -142,11 +144,12 @@ def _copy_outputs(public: Path, sealed: Path) -> None:
         shutil.copytree(source, sealed / "candidate" / "outputs", symlinks=True)
 
 
-def _files(terms: Terms) -> dict[str, str]:
+def sealed_files(terms: Terms) -> dict[str, str]:
+    """What the scorer of a sealed scoring sees: path -> `<mode>:<sha256>`."""
     return {**terms.files, **terms.holdout}
 
 
-def _sealed(config: Config) -> Config:
+def sealed_config(config: Config) -> Config:
     """The configuration of a sealed scoring: the lab's, with what the hold-out puts in place of it."""
     holdout = config.scorer.holdout
     assert holdout is not None

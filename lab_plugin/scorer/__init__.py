@@ -5,7 +5,7 @@ from lab_plugin.scorer._lock import FILE_NAME, VERSION, Lock, Terms, differences
 from lab_plugin.scorer._log_tail import clean, tail
 from lab_plugin.scorer._measure import LARGE, FileHasher
 from lab_plugin.scorer._meter import EnvironmentMeter, shown_changes
-from lab_plugin.scorer._runner import TrialRunner
+from lab_plugin.scorer._runner import Runner, TrialRunner, workspace_for
 from lab_plugin.scorer._scorecard import Sample, Scorecard, ScorecardFault, parse_scorecard
 from lab_plugin.scorer._snapshot import Snapshot, materialise_snapshot, remove_unused, store_snapshot
 from lab_plugin.scorer._trial import SCORECARD, Score, Trial
@@ -21,6 +21,7 @@ __all__ = [
     "EnvironmentMeter",
     "FileHasher",
     "Lock",
+    "Runner",
     "Sample",
     "Score",
     "Scorecard",
@@ -39,4 +40,5 @@ __all__ = [
     "shown_changes",
     "store_snapshot",
     "tail",
+    "workspace_for",
 ]

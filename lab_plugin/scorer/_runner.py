@@ -1,17 +1,74 @@
-"""Runs the trials of one lab by its scorer's contract."""
+"""What runs trials, and the one that runs them on this machine, by the scorer's contract."""
 
 from __future__ import annotations
 
+import asyncio
 import copy
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Protocol
 
 from lab_plugin.config import Config
 from lab_plugin.redaction import Redactor
+from lab_plugin.repository import WorkspacePool
 from lab_plugin.sandbox import Execution, Limits, Sandbox
 from lab_plugin.scorer._trial import Score, Trial
 from lab_plugin.scorer.contracts import CANDIDATE, Programs, open_contract
-from lab_plugin.slots import Slots, needs_of, open_slots
+from lab_plugin.slots import Slots, needs_of, own_slots
+
+
+class Runner(Protocol):
+    """Runs trials of one lab under one lock.
+
+    Attributes:
+        local: Whether it runs them in a workspace of this machine, and leaves the candidate's outputs in the
+            trial's folder. One that does not reads the trial's tree, and has the logs there alone.
+    """
+
+    local: bool
+
+    @property
+    def contained(self) -> bool:
+        """Whether a candidate cannot have changed its workspace."""
+
+    @property
+    def kind(self) -> str:
+        """Kind of the sandbox."""
+
+    def candidate_log(self, trial: Trial) -> tuple[Path, int]:
+        """The candidate's stdout, and the bytes of it that are kept at most."""
+
+    async def execute(self, trial: Trial) -> Execution:
+        """Run the candidate to its verified end.
+
+        Raises:
+            SandboxUnavailable: The sandbox broke; the trial may be run again in an empty folder.
+            SandboxError: It did not hold what the lab demands.
+            FleetError: The workers of its pool cannot run it.
+        """
+
+    async def evaluate(self, trial: Trial, execution: Execution) -> Score:
+        """Score what the candidate did.
+
+        Raises:
+            SandboxUnavailable: The sandbox broke; may be tried again.
+            SandboxError: It did not hold what the lab demands.
+        """
+
+
+@asynccontextmanager
+async def workspace_for(runner: Runner, pool: WorkspacePool, tree: str) -> AsyncIterator[Path]:
+    """A workspace with a tree, for a runner that needs one; an empty path for one that does not."""
+    if not runner.local:
+        yield Path()
+        return
+    workspace = await asyncio.to_thread(pool.acquire, tree)
+    try:
+        yield workspace.path
+    finally:
+        pool.release(workspace, tainted=not runner.contained)
 
 
 class TrialRunner:
@@ -24,6 +81,7 @@ class TrialRunner:
         directory: The lab's folder, relative to the workspace.
         redactor: Takes secrets out of what the programs say.
         tests: Ids of the locked tests, for the contract `tests`.
+        slots: Cores and cards to share with others; None for those of this machine.
 
     Raises:
         ConfigError: The lab's programs need more cores or cards than there are.
@@ -31,6 +89,8 @@ class TrialRunner:
     Attributes:
         tests: The same.
     """
+
+    local = True
 
     def __init__(
         self,
@@ -40,12 +100,13 @@ class TrialRunner:
         directory: str,
         redactor: Redactor,
         tests: tuple[str, ...] = (),
+        slots: Slots | None = None,
     ) -> None:
         self._name = config.lab.name
         self._sandbox = sandbox
         self._programs = Programs(config, sandbox, snapshot, directory, redactor)
         self._contract = open_contract(self._programs, tests)
-        self._slots = open_slots(config)
+        self._slots = slots or own_slots(config)
         self._needs = needs_of(config)
         self.tests = tests
 

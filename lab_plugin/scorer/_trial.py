@@ -26,6 +26,8 @@ class Trial:
         seed: `LAB_SEED`.
         tier: `LAB_TIER`.
         gpus: Ids of the cards that the candidate got.
+        tree: The candidate's tree in git.
+        passing: Nothing but the score is kept of it: a further scoring of a tree, or a sealed one.
     """
 
     name: str
@@ -36,6 +38,8 @@ class Trial:
     seed: int = 0
     tier: str = "final"
     gpus: tuple[str, ...] = ()
+    tree: str = ""
+    passing: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
