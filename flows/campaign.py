@@ -22,10 +22,11 @@ from prefect.states import Cancelled, Completed
 
 from lab_plugin.background_mirror import background_mirror
 from lab_plugin.campaign import Campaign, Plan, open_campaign
-from lab_plugin.events import subscribed
+from lab_plugin.events import Notice, publish, subscribed
 from lab_plugin.flows.board import Board
 from lab_plugin.flows.cancellation import watching
 from lab_plugin.flows.deployed import as_campaign_of
+from lab_plugin.flows.dispatch import dispatching
 from lab_plugin.flows.emission import Emission
 from lab_plugin.flows.form_guide import FormGuide
 from lab_plugin.flows.forms import Bounds, Jobs, LabFolder, Nothing, Some
@@ -69,10 +70,12 @@ async def campaign(
         stack.enter_context(subscribed(lambda event: notify()))
         emission = await stack.enter_async_context(Emission(opened, own_run))
         stack.enter_context(subscribed(emission))
-        guide = (guide_here() or FormGuide()) if guided else None
-        this = await stack.enter_async_context(
-            open_campaign(opened, Plan(budget.given() if budget else {}, fresh, rerun or {}, jobs), guide)
+        dispatcher = await stack.enter_async_context(
+            dispatching(opened.config, opened.tag, lambda text: publish(Notice(text)))
         )
+        guide = (guide_here() or FormGuide()) if guided else None
+        plan = Plan(budget.given() if budget else {}, fresh, rerun or {}, jobs)
+        this = await stack.enter_async_context(open_campaign(opened, plan, guide, dispatcher))
         # Constant for the campaign: Prefect's client pays for every set of tags that it has not seen.
         stack.enter_context(tags(f"campaign:{this.number}"))
         board = await stack.enter_async_context(Board(this, own_run))

@@ -10,12 +10,15 @@ from lab_plugin.sandbox import Sandbox
 
 
 @asynccontextmanager
-async def tier_sandboxes(lab: Lab, sandbox: Sandbox) -> AsyncIterator[dict[str, Sandbox]]:
+async def tier_sandboxes(
+    lab: Lab, sandbox: Sandbox, *, pooled: bool = True
+) -> AsyncIterator[dict[str, Sandbox]]:
     """The sandbox of each tier before the last; one that differs from the lab's is opened and probed.
 
     Args:
         lab: The lab.
         sandbox: That of the last tier.
+        pooled: Also of tiers that have a pool, whose workers have sandboxes of their own.
 
     Raises:
         SandboxUnavailable: One cannot be had on this machine.
@@ -25,6 +28,8 @@ async def tier_sandboxes(lab: Lab, sandbox: Sandbox) -> AsyncIterator[dict[str, 
         opened = {lab.place: sandbox}
         found: dict[str, Sandbox] = {}
         for tier in lab.config.screening:
+            if tier.pool and not pooled:
+                continue
             here = lab.at(tier.name)
             if here.place not in opened:
                 opened[here.place] = here.sandbox()

@@ -18,6 +18,7 @@ from lab_plugin.lab import Lab
 from lab_plugin.ledger import OpenCampaign, VerdictRecord
 from lab_plugin.proposers import Proposer
 from lab_plugin.queue import ASKING, Wishes
+from lab_plugin.remote import Fleet
 from lab_plugin.repository import Lease
 from lab_plugin.sandbox import Sandbox
 from lab_plugin.slots import Slots
@@ -35,6 +36,7 @@ class Campaign(Steps):
         proposer: Makes ideas; told of the history.
         slots: The machine's cores and cards.
         control: Ends and holds back what the owner wishes.
+        fleet: What runs the tiers that have a pool; None where none has.
 
     Attributes:
         resumed: It was open before this process.
@@ -50,8 +52,9 @@ class Campaign(Steps):
         proposer: Proposer,
         slots: Slots,
         control: Control,
+        fleet: Fleet | None = None,
     ) -> None:
-        super().__init__(lab, view, sandboxes, lease, proposer, slots, control)
+        super().__init__(lab, view, sandboxes, lease, proposer, slots, control, fleet)
         self.resumed = resumed
         self._only_reruns = False
         self._stop_reason = ""

@@ -14,13 +14,14 @@ from lab_plugin.campaign._campaign import Campaign
 from lab_plugin.campaign._control import Control
 from lab_plugin.campaign._plan import Plan
 from lab_plugin.config import Config
-from lab_plugin.errors import LabError, RepositoryError
+from lab_plugin.errors import FleetError, LabError, RepositoryError
 from lab_plugin.feedback import Feedback
 from lab_plugin.guidance import Guide
 from lab_plugin.importing import priors
 from lab_plugin.lab import Lab
 from lab_plugin.ledger import CampaignRecord, Goal, OpenCampaign, TierRecord, VerdictRecord
 from lab_plugin.proposers import Proposer, Setup, open_proposer
+from lab_plugin.remote import Dispatcher, Fleet, open_fleet
 from lab_plugin.repository import HEARTBEAT_SECONDS, Lease
 from lab_plugin.sandbox import Sandbox, warning
 from lab_plugin.scratch import short_parent, sweep_scratch
@@ -49,7 +50,9 @@ def running(lab: str) -> Campaign:
 
 
 @asynccontextmanager
-async def open_campaign(lab: Lab, plan: Plan, guide: Guide | None = None) -> AsyncIterator[Campaign]:
+async def open_campaign(
+    lab: Lab, plan: Plan, guide: Guide | None = None, dispatcher: Dispatcher | None = None
+) -> AsyncIterator[Campaign]:
     """Hold the lab for as long as the context lasts.
 
     An open campaign goes on with its budget and its open ideas; otherwise a new one is opened. Leaving the
@@ -59,12 +62,15 @@ async def open_campaign(lab: Lab, plan: Plan, guide: Guide | None = None) -> Asy
         lab: The lab; closed at the end.
         plan: What is asked of the campaign.
         guide: Asked about each proposal before it runs; None for nobody.
+        dispatcher: Brings the trials of tiers with a pool to workers.
 
     Raises:
         LeaseHeld: Another campaign holds the lab, here or in another clone; or took it over meanwhile.
         LockError: The lab is not locked, or the scorer changed.
         ConfigError: The lab's programs need more cores or cards than there are.
         ProposerError: The strategy is unknown or misconfigured.
+        FleetError: A tier has a pool, and workers cannot be reached from here.
+        RemoteError: The lab's git remote refuses.
     """
     async with AsyncExitStack() as stack:
         stack.callback(lab.close)
@@ -84,7 +90,10 @@ async def open_campaign(lab: Lab, plan: Plan, guide: Guide | None = None) -> Asy
         before = lab.ledger.state().campaign
         view = _begin(lab, plan, lease)
         resumed = before is not None and before.number == view.number
-        sandboxes = await stack.enter_async_context(tier_sandboxes(lab, sandbox))
+        sandboxes = await stack.enter_async_context(tier_sandboxes(lab, sandbox, pooled=False))
+        fleet = await _open_fleet(lab, dispatcher, control)
+        if fleet is not None:
+            stack.push_async_callback(fleet.close)
         campaign = Campaign(
             lab,
             view,
@@ -94,6 +103,7 @@ async def open_campaign(lab: Lab, plan: Plan, guide: Guide | None = None) -> Asy
             _proposer(lab, SlottedSandbox(sandbox, slots), view),
             slots,
             control,
+            fleet,
         )
         campaign.guided_by(guide)
         if plan.rerun:
@@ -105,6 +115,17 @@ async def open_campaign(lab: Lab, plan: Plan, guide: Guide | None = None) -> Asy
         stack.callback(_end, campaign, lease)
         _announce(campaign, sandbox, sandboxes.values())
         yield campaign
+
+
+async def _open_fleet(lab: Lab, dispatcher: Dispatcher | None, control: Control) -> Fleet | None:
+    if not any(tier.pool for tier in lab.config.tiers):
+        return None
+    if dispatcher is None:
+        raise FleetError("A tier has a pool, and this campaign runs without a Prefect API.", "Use `lab run`.")
+    record, lock = lab.require_lock()
+    return await open_fleet(
+        lab, record, lock, dispatcher, control, lambda text: events.publish(events.FleetTold(text))
+    )
 
 
 @contextmanager

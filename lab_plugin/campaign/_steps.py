@@ -35,6 +35,7 @@ from lab_plugin.lab import Lab
 from lab_plugin.ledger import Champion, LockRecord, OpenCampaign, TierRecord, VerdictRecord
 from lab_plugin.proposers import Proposer
 from lab_plugin.queue import Numbers
+from lab_plugin.remote import Fleet
 from lab_plugin.repository import Lease
 from lab_plugin.sandbox import Sandbox
 from lab_plugin.scheduling import Line, Schedule
@@ -55,6 +56,7 @@ class Steps:
         proposer: Makes ideas; told of the history.
         slots: The machine's cores and cards.
         control: Ends and holds back what the owner wishes.
+        fleet: What runs the tiers that have a pool; None where none has.
 
     Attributes:
         lab: The lab.
@@ -73,6 +75,7 @@ class Steps:
         proposer: Proposer,
         slots: Slots,
         control: Control,
+        fleet: Fleet | None = None,
     ) -> None:
         self.lab = lab
         self.number = view.number
@@ -80,6 +83,7 @@ class Steps:
         self.control = control
         self._lease = lease
         self._slots = slots
+        self._fleet = fleet
         self._feedback = Feedback(lab)
         self._visits: dict[int, float] = {}
         self._flow_runs: dict[int, str] = {}
@@ -88,8 +92,8 @@ class Steps:
         record, self._lock = lab.require_lock()
         self._epoch = record.epoch
         self._ideas = IdeaDesk(lab, proposer, lab.pool, lab.folder / "proposals")
-        self._trials = trials_of(lab, sandboxes[""], record, self._lock, slots)
-        self._screening = screening_desks(lab, sandboxes, record, self._lock, slots, view)
+        self._trials = trials_of(lab, sandboxes, record, self._lock, slots, fleet)
+        self._screening = screening_desks(lab, sandboxes, record, self._lock, slots, view, fleet)
         keeping = KeepDesk(lab, self._lock, self._holdout(sandboxes[""], lease, record))
         evidence = EvidenceDesk(lab, lab.folder / "evidence")
         self._comparisons = ComparisonDesk(lab, record, view, self._trials.repeat)
@@ -319,6 +323,8 @@ class Steps:
         self.control.leave(number)
         self._flow_runs.pop(number, None)
         self._open.pop(number, None)
+        if self._fleet is not None:
+            self._fleet.settle(number)
         shutil.rmtree(self._trials.folder_of(number), ignore_errors=True)
         self._telling.add(self._feedback.of(record))
         self._agenda.decided(number, record.verdict)
@@ -381,6 +387,10 @@ class Steps:
     def _holdout(self, sandbox: Sandbox, lease: Lease, record: LockRecord) -> HoldoutDesk | None:
         if self.lab.config.scorer.holdout is None:
             return None
+        if pool := self.lab.config.tiers[-1].pool:
+            assert self._fleet is not None
+            away = self._fleet.runner(self.lab.config.tier, pool, sealed=True)
+            return HoldoutDesk(self.lab, lease, away, self._unless_stopped)
         runner = holdout_runner(self.lab, sandbox, holdout_of(self.lab, record), self._lock.terms)
         return HoldoutDesk(self.lab, lease, runner.with_slots(self._slots), self._unless_stopped)
 

@@ -142,6 +142,8 @@ def check_tiers(document: Mapping[str, Any], tables: Mapping[str, TierTable]) ->
         yield ("decision", "seed"), "decision.seed: the seeds of a lab with tiers are those of [tiers]"
     for name, table in tables.items():
         yield from _check_overrides(name, table)
+        if table.pool is not None:
+            yield from _check_pool(document, name, table)
 
 
 def _check_screening(document: Mapping[str, Any], name: str, table: TierTable) -> Iterator[tuple[Place, str]]:
@@ -177,6 +179,26 @@ def _check_overrides(name: str, table: TierTable) -> Iterator[tuple[Place, str]]
         yield ("tiers", name, "scorer", "metric"), message
     if table.timeout is not None and "timeout" in table.candidate:
         yield ("tiers", name, "timeout"), f"tiers.{name}.timeout: given twice; candidate.timeout is the same"
+
+
+def _check_pool(document: Mapping[str, Any], name: str, table: TierTable) -> Iterator[tuple[Place, str]]:
+    """What cannot be on another machine."""
+    place: Place = ("tiers", name, "pool")
+    scorer = {**document.get("scorer", {}), **table.scorer}
+    if "remote" not in document.get("lab", {}):
+        yield (
+            place,
+            f"tiers.{name}.pool: candidates and results travel through a git remote, which lab.remote names; "
+            "it is missing",
+        )
+    elif "services" in document:
+        yield place, f"tiers.{name}.pool: [services] run on this machine, where no worker reaches them"
+    elif "pruning" in document and scorer.get("contract", "outputs") == "outputs":
+        yield (
+            place,
+            f"tiers.{name}.pool: [pruning] reads a candidate's output while it runs, which it cannot on a "
+            "worker; leave one of the two out",
+        )
 
 
 def _total(document: Mapping[str, Any]) -> int | None:

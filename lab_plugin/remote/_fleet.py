@@ -34,6 +34,7 @@ class Fleet:
         lock: Its `lab.lock`.
         address: Of the git remote, as workers reach it.
         desk: Runs orders.
+        gate: Where a trial asks before it starts.
         trees: What is on the remote for all trials, by what it is for.
     """
 
@@ -44,6 +45,7 @@ class Fleet:
         lock: Lock,
         address: str,
         desk: RemoteDesk,
+        gate: Gate,
         trees: Mapping[str, str],
     ) -> None:
         self._lab = lab
@@ -51,15 +53,15 @@ class Fleet:
         self._lock = lock
         self._address = address
         self._desk = desk
+        self._gate = gate
         self._trees = trees
 
-    def runner(self, tier: str, pool: str, gate: Gate | None, *, sealed: bool = False) -> RemoteRunner:
+    def runner(self, tier: str, pool: str, *, sealed: bool = False) -> RemoteRunner:
         """What runs the trials of a tier.
 
         Args:
             tier: Its name.
             pool: Its work pool.
-            gate: Where a trial asks before it starts.
             sealed: For sealed scorings, which the last tier's pool runs.
         """
         lab, prefix = self._lab.at(tier), "sealed " if sealed else ""
@@ -82,9 +84,10 @@ class Fleet:
                 seed=trial.seed,
                 params=dict(trial.params),
                 sealed=sealed,
+                gpus=lab.config.candidate.gpus,
             )
 
-        return RemoteRunner(self._desk, pool, make_order, lab.config.scorer.metric, gate)
+        return RemoteRunner(self._desk, pool, make_order, lab.config.scorer.metric, self._gate)
 
     def settle(self, number: int) -> None:
         """An idea has its verdict: its results are not needed any more."""
@@ -95,7 +98,9 @@ class Fleet:
         await self._desk.close()
 
 
-async def open_fleet(lab: Lab, record: LockRecord, lock: Lock, dispatcher: Dispatcher, tell: Tell) -> Fleet:
+async def open_fleet(
+    lab: Lab, record: LockRecord, lock: Lock, dispatcher: Dispatcher, gate: Gate, tell: Tell
+) -> Fleet:
     """Put what workers need of a lab on its git remote.
 
     Args:
@@ -103,6 +108,7 @@ async def open_fleet(lab: Lab, record: LockRecord, lock: Lock, dispatcher: Dispa
         record: The lock in force.
         lock: Its `lab.lock`.
         dispatcher: Brings orders to workers.
+        gate: Where a trial asks before it starts.
         tell: Told what the owner should know.
 
     Raises:
@@ -123,7 +129,7 @@ async def open_fleet(lab: Lab, record: LockRecord, lock: Lock, dispatcher: Dispa
     kinds: dict[str, Kind] = {"kits": "kits", "scorers": "scorers", "data": "data"}
     needed = [(kinds[name.removeprefix("sealed ")], tree) for name, tree in trees.items()]
     await desk.open(needed, lab.repository.tree_of(record.commit))
-    return Fleet(lab, record, lock, remote.address, desk, trees)
+    return Fleet(lab, record, lock, remote.address, desk, gate, trees)
 
 
 def _remote_of(lab: Lab) -> Remote:
@@ -145,10 +151,11 @@ def _remote_of(lab: Lab) -> Remote:
 
 def _kit(lab: Lab, record: LockRecord, lock: Lock) -> Kit:
     text = lab.config.source.read_bytes().decode("utf-8")
-    if configuration.parse(text, str(lab.config.source)).scoring_rules() != lock.terms.rules:
+    blocks = {name: lab.config.blocks[name] for name in lab.config.block_names("sandbox")}
+    if configuration.parse(text, str(lab.config.source), blocks).scoring_rules() != lock.terms.rules:
         raise LockError(f"{lab.config.source} changed since it was read.", "Run `lab run` again.")
     tests = {**record.tests_of, lab.config.tier: record.tests}
-    return Kit(text, lock, lab.directory, {tier: ids for tier, ids in tests.items() if ids})
+    return Kit(text, lock, lab.directory, {tier: ids for tier, ids in tests.items() if ids}, blocks)
 
 
 def _store_data(lab: Lab, files: Mapping[str, str]) -> str:

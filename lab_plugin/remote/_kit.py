@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -24,6 +25,7 @@ class _Facts(BaseModel):
 
     directory: str
     tests: dict[str, tuple[str, ...]]
+    blocks: dict[str, dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -35,16 +37,22 @@ class Kit:
         lock: Its `lab.lock`.
         directory: The lab's folder, relative to a candidate's workspace.
         tests: Tier -> ids of its locked tests, where its scorer consists of tests.
+        blocks: What the Prefect blocks say that stand for its sandboxes.
     """
 
     text: str
     lock: Lock
     directory: str
     tests: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    blocks: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def store(self, repository: Repository) -> str:
         """Write it into git's object store; the tree's id."""
-        facts = {"directory": self.directory, "tests": {name: list(ids) for name, ids in self.tests.items()}}
+        facts = {
+            "directory": self.directory,
+            "tests": {name: list(ids) for name, ids in self.tests.items()},
+            "blocks": {name: dict(settings) for name, settings in self.blocks.items()},
+        }
         files = {
             _CONFIG: self.text.encode(),
             FILE_NAME: self.lock.to_bytes(),
@@ -67,7 +75,7 @@ class Kit:
             raise FleetError(f"The kit {tree} cannot be read: {str(error).splitlines()[0]}.") from error
         if lock.terms.digest() != lock.digest:
             raise FleetError(f"The lock in the kit {tree} has another digest than its content.")
-        return cls(text, lock, facts.directory, facts.tests)
+        return cls(text, lock, facts.directory, facts.tests, facts.blocks)
 
     def config_at(self, tier: str, folder: Path) -> Config:
         """The lab's configuration at a tier.
@@ -80,7 +88,7 @@ class Kit:
             ConfigError: This program cannot read it.
             FleetError: There is no such tier, or it is not what was locked.
         """
-        whole = configuration.parse(self.text, str(folder / _CONFIG))
+        whole = configuration.parse(self.text, str(folder / _CONFIG), self.blocks)
         if whole.scoring_rules() != self.lock.terms.rules:
             raise FleetError("The kit's lab.toml has other rules than its lock.")
         for one in whole.tiers:

@@ -37,6 +37,7 @@ class TrialOrder(BaseModel):
         seed: `LAB_SEED`.
         params: The trial's parameters.
         sealed: The hold-out scores it, and nothing but the value comes back.
+        gpus: Graphics cards that the candidate needs.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -55,10 +56,11 @@ class TrialOrder(BaseModel):
     seed: int
     params: dict[str, Any]
     sealed: bool = False
+    gpus: Annotated[int, Field(ge=0)] = 0
 
     @property
     def id(self) -> str:
-        """40 hex digits, the same for the same trial, by whatever address its remote is reached."""
+        """40 hex digits: the same for the same trial, by whatever way it reaches a worker."""
         told = self.model_dump(mode="json", exclude={"remote"})
         text = json.dumps(told, sort_keys=True, separators=(",", ":"), allow_nan=False)
         return hashlib.sha256(text.encode()).hexdigest()[:40]

@@ -37,7 +37,7 @@ class RemoteRunner:
         pool: str,
         make_order: Callable[[Trial, str], TrialOrder],
         metric: str,
-        gate: Gate | None,
+        gate: Gate,
     ) -> None:
         self._desk = desk
         self._pool = pool
@@ -57,7 +57,7 @@ class RemoteRunner:
             FleetError: The workers of the pool cannot run it.
             RemoteError: The git remote refuses.
         """
-        while self._gate is not None and not self._gate.is_open:
+        while not self._gate.is_open:
             await self._gate.opened()
         candidate = await self._desk.offer(trial.tree)
         order = self._make_order(trial, candidate)
