@@ -14,6 +14,7 @@ from prefect.states import Completed, Failed
 
 from lab_plugin.errors import LabError, SandboxUnavailable
 from lab_plugin.flows.signs import REFUSED, alive, refusal
+from lab_plugin.home import Home
 from lab_plugin.remote import TrialOrder, Work, open_work
 from lab_plugin.sandbox import Execution
 from lab_plugin.scorer import Score
@@ -46,7 +47,7 @@ async def trial(order: TrialOrder, gpu_limit: str = "") -> State[Any]:
 
 
 async def _answer(order: TrialOrder) -> State[Any]:
-    async with open_work(order, get_run_logger().warning) as work:
+    async with open_work(order, Home.from_environment(), get_run_logger().warning) as work:
         if work is None:
             return Completed(name="Answered", message="its result was there already")
         execution = await execute(work)

@@ -130,11 +130,12 @@ class Work:
 
 
 @asynccontextmanager
-async def open_work(order: TrialOrder, tell: Tell) -> AsyncIterator[Work | None]:
+async def open_work(order: TrialOrder, home: Home, tell: Tell) -> AsyncIterator[Work | None]:
     """Fetch what an order needs, and prove that this worker can do it; None where it is done already.
 
     Args:
         order: What is asked.
+        home: The worker's state folder.
         tell: Told what the worker's owner should know.
 
     Raises:
@@ -145,7 +146,6 @@ async def open_work(order: TrialOrder, tell: Tell) -> AsyncIterator[Work | None]
         RemoteError: The remote refuses, cannot be reached, or lacks something.
     """
     _require_version(order)
-    home = Home.from_environment()
     async with AsyncExitStack() as stack:
         site = Site(home, address_for(order), tell)
         stack.callback(site.close)

@@ -8,6 +8,7 @@ from lab_plugin.promotion import Decided, Quantile, Threshold, TopK
 
 LAB = """[lab]
 name = "tiered"
+remote = "origin"
 [candidate]
 paths   = ["train.py"]
 command = ["python", "train.py"]
@@ -108,6 +109,12 @@ def test_rules_of_promotion(written: str, rule: object) -> None:
         ("seeds = 1\npromote = { top_k = 1 }\n[tiers.proxy.decision]\ndetect = 2.0", 3, "it has no effect"),
         ("seeds = 1\npromote = { top_k = 1 }\n[tiers.proxy.scorer.holdout]\nfiles = ['h/**']", 3, "hold-out"),
         ("seeds = 1\npromote = { top_k = 1 }\ntimeout = 'soon'", 3, "timeout"),
+        (
+            "seeds = 1\npool = 'box'\npromote = { top_k = 1 }\n[services.db]\ncommand = ['db']\nport = 5432",
+            2,
+            "[services] run",
+        ),
+        ("seeds = 1\npool = 'box'\npromote = { top_k = 1 }\n[pruning]", 2, "[pruning] reads"),
         ("seeds = 1\npromote = { top_k = 1 }\n[tiers.proxy.scorer]\nmetric = 'loss'", 4, "needs its goal"),
     ],
 )
@@ -159,3 +166,8 @@ def test_all_faults_are_told_at_once_and_each_once() -> None:
     with pytest.raises(ConfigError) as error:
         parse(tiers(own.replace("seeds = 0", "seeds = 1"), "seeds = 1\n[tiers.final.candidate]\ncpus = -1"))
     assert len(error.value.faults) == len(set(error.value.faults)) == 3
+
+
+def test_a_pool_needs_a_git_remote() -> None:
+    with pytest.raises(ConfigError, match="lab.remote names"):
+        parse(tiers("seeds = 1\npool = 'box'\npromote = { top_k = 1 }").replace('remote = "origin"\n', ""))

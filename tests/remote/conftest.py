@@ -1,0 +1,130 @@
+"""Labs whose last tier runs on workers: a real git remote, real sandboxes, and workers without Prefect."""
+
+import asyncio
+import subprocess
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from lab_plugin import events
+from lab_plugin.campaign import Plan, open_campaign
+from lab_plugin.errors import LabError
+from lab_plugin.home import Home
+from lab_plugin.lab import Lab
+from lab_plugin.ledger import VerdictRecord
+from lab_plugin.remote import Ended, TrialOrder, open_work
+from tests.campaign.conftest import iterate, lock
+from tests.conftest import git
+
+__all__ = ["Workers", "git", "lock"]
+
+TIERS = """
+[tiers.proxy]
+seeds   = 1
+promote = { top_k = 1, of = 2 }
+
+[tiers.final]
+seeds = 1
+"""
+
+
+@dataclass
+class Workers:
+    """A dispatcher whose workers run in this process, each with a state folder of its own.
+
+    Attributes:
+        homes: Of the workers.
+        orders: All that were started.
+        fate: Said of the next runs, in place of what became of them; the first one first.
+        online: Names of the workers.
+        finish: Whether an order that has a fate is carried out all the same.
+    """
+
+    homes: tuple[Home, ...]
+    orders: list[TrialOrder] = field(default_factory=list)
+    fate: list[Ended] = field(default_factory=list)
+    online: frozenset[str] = frozenset({"one"})
+    finish: bool = False
+    told: list[str] = field(default_factory=list)
+    cancelled: list[str] = field(default_factory=list)
+    _runs: dict[str, asyncio.Task[Ended]] = field(default_factory=dict)
+
+    async def unfinished(self) -> Mapping[str, str]:
+        return {}
+
+    async def start(self, order: TrialOrder, pool: str) -> str:
+        assert pool == "box"
+        self.orders.append(order)
+        run = f"run-{len(self.orders)}"
+        self._runs[run] = asyncio.create_task(self._do(order, self.fate.pop(0) if self.fate else None))
+        return run
+
+    async def wait(self, run: str, pool: str) -> Ended:
+        return await asyncio.shield(self._runs[run])
+
+    async def cancel(self, run: str, why: str) -> None:
+        self.cancelled.append(run)
+
+    async def workers(self, pool: str) -> frozenset[str]:
+        return self.online
+
+    async def _do(self, order: TrialOrder, fate: Ended | None) -> Ended:
+        if fate is None or self.finish:
+            try:
+                await work(order, self.homes[len(self.orders) % len(self.homes)], self.told.append)
+            except LabError as error:
+                return Ended("refused", "one", error.message)
+        return fate or Ended("done")
+
+
+async def work(order: TrialOrder, home: Home, tell: Callable[[str], None]) -> bool | None:
+    async with open_work(order, home, tell) as found:
+        if found is None:
+            return None
+        execution = await found.execute()
+        return await found.deliver(execution, await found.evaluate(execution))
+
+
+@pytest.fixture
+def workers(tmp_path: Path, environments: Path) -> Workers:
+    homes = []
+    for name in ("one", "two"):
+        root = tmp_path / f"worker-{name}"
+        root.mkdir(mode=0o700)
+        # Looking through the environment takes seconds; what is known of it proves itself.
+        (root / "environments").symlink_to(environments)
+        homes.append(Home(root))
+    return Workers(tuple(homes))
+
+
+@pytest.fixture
+def pooled_lab(make_lab: Callable[..., Path], tmp_path: Path) -> Callable[..., Path]:
+    def make(pool: bool = True, name: str = "repo", more: str = "") -> Path:
+        subprocess.run(["git", "init", "-q", "--bare", str(tmp_path / f"{name}.git")], check=True)
+        replace = {'name = "rosenbrock"': f'name = "rosenbrock"\nremote = "../{name}.git"'}
+        folder = make_lab(replace=replace, name=name)
+        text = (folder / "lab.toml").read_text() + TIERS + ('pool = "box"\n' if pool else "")
+        (folder / "lab.toml").write_text(text + more)
+        git(folder, "commit", "-qam", "Tiers")
+        return folder
+
+    return make
+
+
+@pytest.fixture
+def run(home: Path) -> Callable[..., object]:
+    async def go(folder: Path, iterations: int, workers: Workers | None) -> list[VerdictRecord]:
+        with events.subscribed(
+            lambda event: (
+                workers.told.append(event.sentence)
+                if workers is not None and isinstance(event, events.FleetTold)
+                else None
+            )
+        ):
+            plan = Plan({"iterations": iterations})
+            async with open_campaign(Lab.open(folder), plan, workers) as campaign:
+                return [record async for record in iterate(campaign)]
+
+    return go
