@@ -39,6 +39,7 @@ LOST_SECONDS = 60.0
 """Without a sign of life a running trial is lost; `PREFECT_LAB_LOST_AFTER` sets another number."""
 
 _STARTING_SECONDS = 900.0
+_DEAF_SECONDS = 5.0
 _UNFINISHED = [StateType.SCHEDULED, StateType.PENDING, StateType.RUNNING, StateType.PAUSED]
 _PAGE = 200
 _ORDER = "order:"
@@ -85,6 +86,7 @@ class PrefectDispatcher:
         self._deployments: dict[str, UUID] = {}
         self._processes: dict[str, bool] = {}
         self._followed: dict[str, _Followed] = {}
+        self._fault: Exception | None = None
         self._lost_after = max(15.0, float(os.environ.get(LOST_VARIABLE) or LOST_SECONDS))
 
     async def prepare(self) -> None:
@@ -140,6 +142,8 @@ class PrefectDispatcher:
         """See `Dispatcher`."""
         followed = _Followed(pool, asyncio.get_running_loop().create_future())
         self._followed[run] = followed
+        if self._fault is not None:
+            raise self._fault
         try:
             return await followed.ended
         finally:
@@ -161,19 +165,34 @@ class PrefectDispatcher:
 
     async def follow(self) -> None:
         """Look at all runs that somebody waits for, for ever."""
-        while True:
-            await asyncio.sleep(POLL_SECONDS)
-            if not self._followed:
+        try:
+            while True:
+                await asyncio.sleep(POLL_SECONDS)
+                if self._followed:
+                    await self._look_at_all()
+        except Exception as error:
+            # Whoever waits, now or later, would wait for ever.
+            self._fault = error
+            for followed in self._followed.values():
+                if not followed.ended.done():
+                    followed.ended.set_exception(error)
+            raise
+
+    async def _look_at_all(self) -> None:
+        ids, asked = list(self._followed), time.monotonic()
+        wanted = FlowRunFilter.model_validate({"id": {"any_": ids}})
+        runs = {str(run.id): run for run in await self._patiently(partial(self._pages, wanted))}
+        deaf = time.monotonic() - asked
+        for id_ in ids:
+            if (followed := self._followed.get(id_)) is None or followed.ended.done():
                 continue
-            ids = list(self._followed)
-            wanted = FlowRunFilter.model_validate({"id": {"any_": ids}})
-            runs = {str(run.id): run for run in await self._patiently(partial(self._pages, wanted))}
-            for id_ in ids:
-                if (followed := self._followed.get(id_)) is not None and not followed.ended.done():
-                    try:
-                        await self._look(followed, runs.get(id_))
-                    except (httpx.HTTPError, PrefectException) as error:
-                        _log.debug("A trial's pool cannot be looked at: %s", error)
+            if deaf > _DEAF_SECONDS:
+                # No sign of life could reach the API meanwhile either.
+                followed.since = time.monotonic()
+            try:
+                await self._look(followed, runs.get(id_))
+            except (httpx.HTTPError, PrefectException) as error:
+                _log.debug("A trial's pool cannot be looked at: %s", error)
 
     async def _look(self, followed: _Followed, run: FlowRun | None) -> None:
         if run is None or run.state is None:

@@ -35,13 +35,14 @@ async def alive(run: UUID, name: str) -> AsyncIterator[None]:
     """
 
     async def beat() -> None:
-        async with get_client() as client:
-            while True:
-                await asyncio.sleep(BEAT_SECONDS)
-                try:
-                    await client.update_flow_run(run, name=name)
-                except (httpx.HTTPError, PrefectException) as error:
-                    _log.debug("No sign of life was shown: %s", error)
+        while True:
+            try:
+                async with get_client() as client:
+                    while True:
+                        await asyncio.sleep(BEAT_SECONDS)
+                        await client.update_flow_run(run, name=name)
+            except (httpx.HTTPError, PrefectException, RuntimeError) as error:
+                _log.debug("No sign of life was shown: %s", error)
 
     beating = asyncio.create_task(beat())
     try:

@@ -124,7 +124,7 @@ async def _open_fleet(lab: Lab, dispatcher: Dispatcher | None, control: Control)
         raise FleetError("A tier has a pool, and this campaign runs without a Prefect API.", "Use `lab run`.")
     record, lock = lab.require_lock()
     return await open_fleet(
-        lab, record, lock, dispatcher, control, lambda text: events.publish(events.FleetTold(text))
+        lab, record, lock, dispatcher, control, lambda text: events.publish(events.Notice(text))
     )
 
 

@@ -11,6 +11,7 @@ from lab_plugin.remote._order import Kind, TrialOrder, ref_of
 from lab_plugin.remote._patience import Tell, patiently
 from lab_plugin.repository import RefChange, Remote, Repository
 
+_OPEN_SECONDS = 10.0
 _WHEN = datetime(2020, 1, 1, tzinfo=UTC)
 """Of all commits that carry a tree: the same tree is the same commit, whoever makes it."""
 
@@ -40,11 +41,16 @@ class Depot:
         self._moving = asyncio.Lock()
 
     async def open(self, trees: Iterable[tuple[Kind, str]]) -> None:
-        """Look at what is there; have these trees there, and no kit, scorer or data of another epoch."""
+        """Look at what is there; have these trees there, and no kit, scorer or data of another epoch.
+
+        Raises:
+            RemoteGone: The remote cannot be reached.
+            RemoteError: It refuses.
+        """
         pattern = f"refs/lab/{self._lab}"
         kinds = ("kits", "scorers", "data", "trials", "results")
         patterns = [f"{pattern}/{kind}/*" for kind in kinds]
-        self._there = await patiently(lambda: self._remote.refs(*patterns), self._tell)
+        self._there = await patiently(lambda: self._remote.refs(*patterns), self._tell, _OPEN_SECONDS)
         wanted = {ref_of(self._lab, kind, tree): tree for kind, tree in trees}
         stale = [
             ref

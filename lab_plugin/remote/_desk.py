@@ -20,6 +20,7 @@ ATTEMPTS = 5
 """Runs of one trial that may be lost before the campaign stops."""
 _KEPT = 4
 _PAUSE, _LONGEST_PAUSE = 1.0, 30.0
+_FAREWELL_SECONDS = 20.0
 _log = logging.getLogger("prefect.lab")
 
 
@@ -123,10 +124,11 @@ class RemoteDesk:
             with suppress(asyncio.CancelledError):
                 await self._sweeping
         try:
-            await self._depot.clear(["trials"])
-            await self._depot.remove(self._waste)
-        except LabError as error:
-            _log.warning("Candidates stay on the git remote until the next campaign: %s", error.message)
+            async with asyncio.timeout(_FAREWELL_SECONDS):
+                await self._depot.clear(["trials"])
+                await self._depot.remove(self._waste)
+        except (LabError, TimeoutError) as error:
+            _log.warning("Candidates stay on the git remote until the next campaign: %s", error)
 
     async def _run(self, order: TrialOrder, pool: str, metric: str) -> Result:
         if order.id in self._known and (result := await self._take(order, metric)) is not None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from lab_plugin import __version__
 from lab_plugin.config import Config
-from lab_plugin.errors import FleetError
+from lab_plugin.errors import FleetError, SandboxUnavailable
 from lab_plugin.holdout import TIER, sealed_config, sealed_files
 from lab_plugin.home import Home
 from lab_plugin.redaction import Redactor
@@ -139,10 +139,9 @@ async def open_work(order: TrialOrder, home: Home, tell: Tell) -> AsyncIterator[
         tell: Told what the worker's owner should know.
 
     Raises:
-        FleetError: This worker has another version, or the kit is damaged.
+        FleetError: This worker has another version or no such sandbox, or the kit is damaged.
         LockError: Programs would run with another environment than the locked one.
         ConfigError: A variable with a credential is missing here.
-        SandboxUnavailable: There is no such sandbox here.
         RemoteError: The remote refuses, cannot be reached, or lacks something.
     """
     _require_version(order)
@@ -159,13 +158,17 @@ async def open_work(order: TrialOrder, home: Home, tell: Tell) -> AsyncIterator[
             raise FleetError("The kit on the git remote is not of the lock that the order names.")
         hasher = FileHasher(site.folder / "digests")
         config = _config(order, site, kit, hasher)
-        image = await asyncio.to_thread(_require_environment, order, kit, config, home, hasher)
         redactor = Redactor(
             os.environ, (*config.lab.secrets, *(one.env for one in config.candidate.credentials))
         )
-        sandbox = sandbox_of(config, image)
-        stack.push_async_callback(sandbox.close)
-        await sandbox.probe()
+        try:
+            image = await asyncio.to_thread(_require_environment, order, kit, config, home, hasher)
+            sandbox = sandbox_of(config, image)
+            stack.push_async_callback(sandbox.close)
+            await sandbox.probe()
+        except SandboxUnavailable as error:
+            # To try it again here would change nothing.
+            raise FleetError(error.message, error.remedy) from error
         slots = await stack.enter_async_context(_slots(config, home))
         folder = stack.enter_context(scratch(site.folder))
         yield Work(order, _trial(order, folder), site, kit, config, sandbox, slots, redactor, hasher)

@@ -1,8 +1,10 @@
 """Labs whose last tier runs on workers: a real git remote, real sandboxes, and workers without Prefect."""
 
 import asyncio
+import shutil
 import subprocess
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,9 +18,9 @@ from lab_plugin.lab import Lab
 from lab_plugin.ledger import VerdictRecord
 from lab_plugin.remote import Ended, TrialOrder, open_work
 from tests.campaign.conftest import iterate, lock
-from tests.conftest import git
+from tests.conftest import EXAMPLES, git
 
-__all__ = ["Workers", "git", "lock"]
+__all__ = ["Workers", "git", "lay_out", "work"]
 
 TIERS = """
 [tiers.proxy]
@@ -99,15 +101,51 @@ def workers(tmp_path: Path, environments: Path) -> Workers:
     return Workers(tuple(homes))
 
 
+def lay_out(folder: Path, remote: str, pool: bool, more: str = "") -> None:
+    """A repository with a lab that has two tiers, of which the last one may have a pool."""
+    shutil.copytree(EXAMPLES / "rosenbrock", folder)
+    text = (
+        (folder / "lab.toml")
+        .read_text()
+        .replace('name = "rosenbrock"', f'name = "rosenbrock"\nremote = "{remote}"')
+    )
+    (folder / "lab.toml").write_text(text + TIERS + ('pool = "box"\n' if pool else "") + more)
+    if more:
+        (folder / "sealed").mkdir()
+        (folder / "sealed" / "note.txt").write_text("SEALED\n")
+    git(folder, "init", "-q", "-b", "main")
+    git(folder, "add", "-A")
+    git(folder, "commit", "-qm", "Start")
+
+
+@pytest.fixture(scope="session")
+def locked(tmp_path_factory: pytest.TempPathFactory, environments: Path) -> Callable[..., Path]:
+    """Locked labs: to lock one takes seconds, to copy it none."""
+    made: dict[tuple[bool, str], Path] = {}
+
+    def get(pool: bool, more: str) -> Path:
+        if (pool, more) not in made:
+            base = tmp_path_factory.mktemp("locked")
+            lay_out(base / "repo", "../hub.git", pool, more)
+            (base / "home").mkdir()
+            (base / "home" / "environments").symlink_to(environments)
+            with pytest.MonkeyPatch.context() as patched:
+                patched.setenv("PREFECT_LAB_HOME", str(base / "home"))
+                # A loop of its own: the test's runs already.
+                with ThreadPoolExecutor(1) as pool_:
+                    pool_.submit(lambda: asyncio.run(lock(base / "repo"))).result()
+            made[(pool, more)] = base / "repo"
+        return made[(pool, more)]
+
+    return get
+
+
 @pytest.fixture
-def pooled_lab(make_lab: Callable[..., Path], tmp_path: Path) -> Callable[..., Path]:
+def pooled_lab(locked: Callable[..., Path], tmp_path: Path) -> Callable[..., Path]:
     def make(pool: bool = True, name: str = "repo", more: str = "") -> Path:
-        subprocess.run(["git", "init", "-q", "--bare", str(tmp_path / f"{name}.git")], check=True)
-        replace = {'name = "rosenbrock"': f'name = "rosenbrock"\nremote = "../{name}.git"'}
-        folder = make_lab(replace=replace, name=name)
-        text = (folder / "lab.toml").read_text() + TIERS + ('pool = "box"\n' if pool else "")
-        (folder / "lab.toml").write_text(text + more)
-        git(folder, "commit", "-qam", "Tiers")
+        folder = tmp_path / name / "repo"
+        shutil.copytree(locked(pool, more), folder)
+        subprocess.run(["git", "init", "-q", "--bare", str(tmp_path / name / "hub.git")], check=True)
         return folder
 
     return make

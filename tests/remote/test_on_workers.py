@@ -16,6 +16,7 @@ import pytest
 from tests.conftest import git
 from tests.flows.test_in_prefect import ask
 from tests.program import LAB, Cli, document
+from tests.remote.conftest import lay_out
 
 __all__ = ["ask"]
 
@@ -109,14 +110,15 @@ def campaign(folder: Path, environment: dict[str, str], count: int) -> Iterator[
 
 @pytest.mark.slow
 def test_a_worker_is_killed_and_a_campaign_is_interrupted(
-    pooled_lab: Callable[..., Path],
     cli: Cli,
     environment: dict[str, str],
     ask: Callable[..., Any],  # noqa: F811 - the fixture
     worker: Callable[[str], subprocess.Popen[bytes]],
     tmp_path: Path,
 ) -> None:
-    folder = pooled_lab()
+    folder = tmp_path / "repo"
+    lay_out(folder, "../hub.git", pool=True)
+    subprocess.run(["git", "init", "-q", "--bare", str(tmp_path / "hub.git")], check=True)
     (folder / "candidate.py").write_text((folder / "candidate.py").read_text() + SLOW)
     git(folder, "commit", "-qam", "Be slow")
     cli("lock", cwd=folder)
@@ -149,7 +151,7 @@ def test_a_worker_is_killed_and_a_campaign_is_interrupted(
     found = document(cli("run", "-n", "4", "--json", cwd=folder))
     assert len(found["ideas"]) == 4
     left = subprocess.run(
-        ["git", "for-each-ref", "--format=%(refname)"], cwd=tmp_path / "repo.git", capture_output=True
+        ["git", "for-each-ref", "--format=%(refname)"], cwd=tmp_path / "hub.git", capture_output=True
     )
     assert {ref.split(b"/")[3] for ref in left.stdout.split()} == {b"kits", b"scorers"}
 

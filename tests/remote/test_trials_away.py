@@ -14,7 +14,7 @@ from lab_plugin.errors import FleetError, LabError
 from lab_plugin.lab import Lab
 from lab_plugin.ledger import VerdictRecord
 from lab_plugin.remote import Ended, TrialOrder, open_work
-from tests.remote.conftest import Workers, lock, work
+from tests.remote.conftest import Workers, work
 
 Run = Callable[..., Awaitable[list[VerdictRecord]]]
 Make = Callable[..., Path]
@@ -35,13 +35,11 @@ async def test_verdicts_are_those_of_one_machine(
     pooled_lab: Make, run: Run, workers: Workers, tmp_path: Path
 ) -> None:
     here, away = pooled_lab(pool=False, name="here"), pooled_lab(name="away")
-    await lock(here)
-    await lock(away)
     found = await run(away, 6, workers)
     assert outcomes(found) == outcomes(await run(here, 6, None))
     assert len({order.id for order in workers.orders}) == len(workers.orders) >= 3
     assert {order.tier for order in workers.orders} == {"final"}
-    assert refs(tmp_path / "away.git") == {"kits", "scorers"}
+    assert refs(tmp_path / "away" / "hub.git") == {"kits", "scorers"}
     # What an order tells is small, and is no secret.
     assert max(len(order.model_dump_json()) for order in workers.orders) < 10_000
     assert not workers.told
@@ -53,7 +51,6 @@ async def test_the_candidates_side_never_has_the_scorer(
     pooled_lab: Make, home: Path, workers: Workers
 ) -> None:
     folder = pooled_lab()
-    await lock(folder)
     plan = Plan({"iterations": 2})
     seen: list[TrialOrder] = []
 
@@ -99,7 +96,6 @@ async def test_the_candidates_side_never_has_the_scorer(
 
 async def test_a_lost_trial_runs_again_and_counts_once(pooled_lab: Make, run: Run, workers: Workers) -> None:
     folder = pooled_lab()
-    await lock(folder)
     workers.fate = [Ended("lost", message="its machine is gone")] * 2
     (first,) = [each for each in await run(folder, 2, workers) if each.tier == "final"]
     assert first.value is not None
@@ -112,7 +108,6 @@ async def test_a_trial_that_is_lost_again_and_again_stops_the_campaign(
 ) -> None:
     monkeypatch.setattr("lab_plugin.remote._desk._PAUSE", 0.01)
     folder = pooled_lab()
-    await lock(folder)
     workers.fate = [Ended("lost")] * 5
     with pytest.raises(FleetError, match="lost 5 times"):
         await run(folder, 2, workers)
@@ -125,7 +120,6 @@ async def test_workers_that_cannot_are_named_and_not_asked_for_ever(
 ) -> None:
     monkeypatch.setattr("lab_plugin.remote._desk._PAUSE", 0.01)
     folder = pooled_lab()
-    await lock(folder)
     refused = Ended("refused", "one", "another environment")
     workers.fate, workers.online = [refused, refused], frozenset({"one", "two"})
     assert len(await run(folder, 2, workers)) == 2
@@ -141,7 +135,6 @@ async def test_a_campaign_that_died_takes_the_finished_result(
     pooled_lab: Make, home: Path, run: Run, workers: Workers
 ) -> None:
     folder = pooled_lab()
-    await lock(folder)
 
     class Unheard(Workers):
         """Its campaign is killed while it waits, and the worker finishes."""
@@ -171,7 +164,6 @@ async def test_of_two_results_the_first_counts(
     pooled_lab: Make, run: Run, workers: Workers, tmp_path: Path
 ) -> None:
     folder = pooled_lab()
-    await lock(folder)
 
     class Twice(Workers):
         async def _do(self, order: TrialOrder, fate: Ended | None) -> Ended:
@@ -187,14 +179,13 @@ async def test_of_two_results_the_first_counts(
 
     twice = Twice(workers.homes)
     assert len(await run(folder, 2, twice)) == 2
-    assert refs(tmp_path / "repo.git") == {"kits", "scorers"}
+    assert refs(tmp_path / "repo" / "hub.git") == {"kits", "scorers"}
 
 
 async def test_a_worker_of_another_version_or_environment_refuses(
     pooled_lab: Make, run: Run, workers: Workers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = pooled_lab()
-    await lock(folder)
     found: list[str] = []
 
     class Other(Workers):
@@ -218,8 +209,7 @@ async def test_a_worker_of_another_version_or_environment_refuses(
 async def test_a_remote_that_is_gone_is_waited_for(
     pooled_lab: Make, run: Run, workers: Workers, tmp_path: Path
 ) -> None:
-    folder, hub = pooled_lab(), tmp_path / "repo.git"
-    await lock(folder)
+    folder, hub = pooled_lab(), tmp_path / "repo" / "hub.git"
 
     class Cut(Workers):
         async def start(self, order: TrialOrder, pool: str) -> str:
@@ -238,10 +228,6 @@ async def test_a_sealed_scoring_brings_back_its_value_alone(
     pooled_lab: Make, run: Run, workers: Workers, tmp_path: Path
 ) -> None:
     folder = pooled_lab(more="\n[scorer.holdout]\nfiles = ['sealed/**']\n")
-    (folder / "sealed").mkdir()
-    (folder / "sealed" / "note.txt").write_text("SEALED\n")
-    subprocess.run(["git", "add", "-A"], cwd=folder, check=True)
-    await lock(folder)
     kept: list[bytes] = []
 
     class Looking(Workers):
@@ -249,7 +235,9 @@ async def test_a_sealed_scoring_brings_back_its_value_alone(
             ended = await super()._do(order, fate)
             if order.sealed:
                 show = ["git", "ls-tree", "-r", "--name-only", order.ref("results")]
-                kept.append(subprocess.run(show, cwd=tmp_path / "repo.git", capture_output=True).stdout)
+                kept.append(
+                    subprocess.run(show, cwd=tmp_path / "repo" / "hub.git", capture_output=True).stdout
+                )
             return ended
 
     looking = Looking(workers.homes)
