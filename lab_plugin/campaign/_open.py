@@ -92,8 +92,6 @@ async def open_campaign(
         resumed = before is not None and before.number == view.number
         sandboxes = await stack.enter_async_context(tier_sandboxes(lab, sandbox, pooled=False))
         fleet = await _open_fleet(lab, dispatcher, control)
-        if fleet is not None:
-            stack.push_async_callback(fleet.close)
         campaign = Campaign(
             lab,
             view,
@@ -106,6 +104,7 @@ async def open_campaign(
             fleet,
         )
         campaign.guided_by(guide)
+        stack.push_async_callback(_close_fleet, fleet, campaign)
         if plan.rerun:
             campaign.rerun(plan.rerun)
         stack.enter_context(_registered(campaign))
@@ -126,6 +125,11 @@ async def _open_fleet(lab: Lab, dispatcher: Dispatcher | None, control: Control)
     return await open_fleet(
         lab, record, lock, dispatcher, control, lambda text: events.publish(events.Notice(text))
     )
+
+
+async def _close_fleet(fleet: Fleet | None, campaign: Campaign) -> None:
+    if fleet is not None:
+        await fleet.close(finished=campaign.finished)
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
+from typing import get_args
 
 from lab_plugin.remote._order import Kind, TrialOrder, ref_of
 from lab_plugin.remote._patience import Tell, patiently
@@ -47,10 +48,7 @@ class Depot:
             RemoteGone: The remote cannot be reached.
             RemoteError: It refuses.
         """
-        pattern = f"refs/lab/{self._lab}"
-        kinds = ("kits", "scorers", "data", "trials", "results")
-        patterns = [f"{pattern}/{kind}/*" for kind in kinds]
-        self._there = await patiently(lambda: self._remote.refs(*patterns), self._tell, _OPEN_SECONDS)
+        await self.look()
         wanted = {ref_of(self._lab, kind, tree): tree for kind, tree in trees}
         stale = [
             ref
@@ -58,6 +56,16 @@ class Depot:
             if ref not in wanted and PurePosixPath(ref).parent.name in ("kits", "scorers", "data")
         ]
         await self._move({**dict.fromkeys(stale), **wanted})
+
+    async def look(self) -> None:
+        """See what is there.
+
+        Raises:
+            RemoteGone: The remote cannot be reached.
+            RemoteError: It refuses.
+        """
+        patterns = [f"refs/lab/{self._lab}/{kind}/*" for kind in get_args(Kind)]
+        self._there = await patiently(lambda: self._remote.refs(*patterns), self._tell, _OPEN_SECONDS)
 
     @property
     def results(self) -> frozenset[str]:

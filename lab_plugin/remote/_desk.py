@@ -115,8 +115,12 @@ class RemoteDesk:
         self._waste |= self._results.pop(number, set())
         self._sweep()
 
-    async def close(self) -> None:
-        """End what was taken over and not asked for again, and remove what travelled."""
+    async def close(self, *, finished: bool) -> None:
+        """End what was taken over and not asked for again, and remove what travelled.
+
+        Args:
+            finished: No idea goes on later, so that no result is needed, also none that came late.
+        """
         for run in self._adopted.values():
             await self._dispatcher.cancel(run, "its campaign is over")
         if self._sweeping is not None:
@@ -125,7 +129,9 @@ class RemoteDesk:
                 await self._sweeping
         try:
             async with asyncio.timeout(_FAREWELL_SECONDS):
-                await self._depot.clear(["trials"])
+                if finished:
+                    await self._depot.look()
+                await self._depot.clear(["trials", "results"] if finished else ["trials"])
                 await self._depot.remove(self._waste)
         except (LabError, TimeoutError) as error:
             _log.warning("Candidates stay on the git remote until the next campaign: %s", error)

@@ -93,9 +93,13 @@ class Fleet:
         """An idea has its verdict: its results are not needed any more."""
         self._desk.settle(number)
 
-    async def close(self) -> None:
-        """End what is left of this campaign's runs, and remove what travelled for it alone."""
-        await self._desk.close()
+    async def close(self, *, finished: bool) -> None:
+        """End what is left of this campaign's runs, and remove what travelled for it alone.
+
+        Args:
+            finished: No idea of it goes on later.
+        """
+        await self._desk.close(finished=finished)
 
 
 async def open_fleet(

@@ -10,6 +10,7 @@ from tests.benchmarks import (
     contracts,
     docker,
     flat,
+    fleet,
     iteration,
     lock,
     sandbox,
@@ -35,6 +36,7 @@ FIGURES = {
     "verify": verify.main,
     "simulation": simulation.main,
     "tiers": tiers.main,
+    "fleet": fleet.main,
 }
 
 

@@ -112,7 +112,7 @@ async def test_a_trial_that_is_lost_again_and_again_stops_the_campaign(
     with pytest.raises(FleetError, match="lost 5 times"):
         await run(folder, 2, workers)
     # Nothing is decided, and the idea goes on with the next campaign.
-    assert len(await run(folder, 2, workers)) == 2
+    assert [each.tier for each in await run(folder, 2, workers)] == ["final"]
 
 
 async def test_workers_that_cannot_are_named_and_not_asked_for_ever(
@@ -122,7 +122,7 @@ async def test_workers_that_cannot_are_named_and_not_asked_for_ever(
     folder = pooled_lab()
     refused = Ended("refused", "one", "another environment")
     workers.fate, workers.online = [refused, refused], frozenset({"one", "two"})
-    assert len(await run(folder, 2, workers)) == 2
+    assert [each.tier for each in await run(folder, 2, workers)] == ["final"]
     assert [told for told in workers.told if "refuses" in told] == [
         "The worker 'one' of the pool 'box' refuses trials: another environment"
     ]
@@ -178,7 +178,7 @@ async def test_of_two_results_the_first_counts(
             return Ended("done")
 
     twice = Twice(workers.homes)
-    assert len(await run(folder, 2, twice)) == 2
+    assert [each.tier for each in await run(folder, 2, twice)] == ["final"]
     assert refs(tmp_path / "repo" / "hub.git") == {"kits", "scorers"}
 
 
@@ -202,7 +202,7 @@ async def test_a_worker_of_another_version_or_environment_refuses(
                 found.append(error.value.message)
             return await super()._do(order, fate)
 
-    assert len(await run(folder, 2, Other(workers.homes))) == 2
+    assert [each.tier for each in await run(folder, 2, Other(workers.homes))] == ["final"]
     assert found and "environment" in found[0] and "2.7" in found[0]
 
 
@@ -220,7 +220,7 @@ async def test_a_remote_that_is_gone_is_waited_for(
             return started
 
     cut = Cut(workers.homes)
-    assert len(await run(folder, 2, cut)) == 2
+    assert [each.tier for each in await run(folder, 2, cut)] == ["final"]
     assert "tried again until it answers" in cut.told[0] and cut.told[1] == "The git remote answers again."
 
 
