@@ -31,14 +31,15 @@ from lab_plugin.scorer import (
     Score,
     Trial,
     TrialRunner,
+    differences,
     materialise_snapshot,
-    require_equal,
     workspace_for,
 )
 from lab_plugin.scratch import scratch
 from lab_plugin.slots import Capacity, Slots, capacity_of
 from lab_plugin.terms import TermsReader
 
+_SHOWN = 5
 _NO_SNAPSHOT = Path("/nonexistent/scorer")
 
 
@@ -139,8 +140,9 @@ async def open_work(order: TrialOrder, home: Home, tell: Tell) -> AsyncIterator[
         tell: Told what the worker's owner should know.
 
     Raises:
-        FleetError: This worker has another version or no such sandbox, or the kit is damaged.
-        LockError: Programs would run with another environment than the locked one.
+        FleetError: This worker has another version, another environment or no such sandbox, or the kit is
+            damaged.
+        LockError: The interpreter cannot be asked for its environment, or the data are not what was locked.
         ConfigError: A variable with a credential is missing here.
         RemoteError: The remote refuses, cannot be reached, or lacks something.
     """
@@ -208,9 +210,16 @@ def _require_environment(
         image = image_of(settings.kind, gpus=config.candidate.gpus)
     found = TermsReader(config, home, hasher, lambda: image).environment("recent")
     terms = kit.lock.terms
-    require_equal(
+    lines = differences(
         terms.model_copy(update={"environment": locked}), terms.model_copy(update={"environment": found})
     )
+    if lines:
+        more = f"; and {len(lines) - _SHOWN} more" if len(lines) > _SHOWN else ""
+        raise FleetError(
+            f"programs would run here with another environment than the locked one: "
+            f"{'; '.join(lines[:_SHOWN])}{more}",
+            "Install on the worker's machine what the lab was locked with, or give the tier an image.",
+        )
     return image
 
 

@@ -113,6 +113,8 @@ def lay_out(folder: Path, remote: str, pool: bool, more: str = "") -> None:
     if more:
         (folder / "sealed").mkdir()
         (folder / "sealed" / "note.txt").write_text("SEALED\n")
+        # So bad that an idea is better.
+        (folder / "point.json").write_text('{"x": -2.0, "y": -1.0}\n')
     git(folder, "init", "-q", "-b", "main")
     git(folder, "add", "-A")
     git(folder, "commit", "-qm", "Start")

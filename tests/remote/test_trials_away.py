@@ -14,6 +14,7 @@ from lab_plugin.errors import FleetError, LabError
 from lab_plugin.lab import Lab
 from lab_plugin.ledger import VerdictRecord
 from lab_plugin.remote import Ended, TrialOrder, open_work
+from lab_plugin.terms import TermsReader
 from tests.remote.conftest import Workers, work
 
 Run = Callable[..., Awaitable[list[VerdictRecord]]]
@@ -194,8 +195,9 @@ async def test_a_worker_of_another_version_or_environment_refuses(
             with pytest.raises(FleetError, match=r"this worker has prefect-lab .*, and the lab has 0\.0\.1"):
                 await work(older, self.homes[0], self.told.append)
             with monkeypatch.context() as patched:
+                real = TermsReader.environment
                 patched.setattr(
-                    "lab_plugin.terms.TermsReader.environment", lambda self, look: {"python": "2.7"}
+                    TermsReader, "environment", lambda self, look: {**real(self, look), "python": "2.7"}
                 )
                 with pytest.raises(LabError) as error:
                     await work(order, self.homes[0], self.told.append)
@@ -203,7 +205,7 @@ async def test_a_worker_of_another_version_or_environment_refuses(
             return await super()._do(order, fate)
 
     assert [each.tier for each in await run(folder, 2, Other(workers.homes))] == ["final"]
-    assert found and "environment" in found[0] and "2.7" in found[0]
+    assert len(found) == 1 and "another environment" in found[0] and "2.7" in found[0]
 
 
 async def test_a_remote_that_is_gone_is_waited_for(
