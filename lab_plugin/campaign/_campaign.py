@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from lab_plugin import events
 from lab_plugin.campaign._control import Control
+from lab_plugin.campaign._fleet import Fleet
 from lab_plugin.campaign._plan import Interrupted
 from lab_plugin.campaign._ruling import Ruling
 from lab_plugin.campaign._steps import Steps
@@ -18,7 +19,6 @@ from lab_plugin.lab import Lab
 from lab_plugin.ledger import OpenCampaign, VerdictRecord
 from lab_plugin.proposers import Proposer
 from lab_plugin.queue import ASKING, Wishes
-from lab_plugin.remote import Fleet
 from lab_plugin.repository import Lease
 from lab_plugin.sandbox import Sandbox
 from lab_plugin.slots import Slots

@@ -12,6 +12,7 @@ from lab_plugin import events
 from lab_plugin.budget import Budget
 from lab_plugin.campaign._campaign import Campaign
 from lab_plugin.campaign._control import Control
+from lab_plugin.campaign._fleet import Fleet, open_fleet
 from lab_plugin.campaign._plan import Plan
 from lab_plugin.config import Config
 from lab_plugin.errors import FleetError, LabError, RepositoryError
@@ -21,7 +22,7 @@ from lab_plugin.importing import priors
 from lab_plugin.lab import Lab
 from lab_plugin.ledger import CampaignRecord, Goal, OpenCampaign, TierRecord, VerdictRecord
 from lab_plugin.proposers import Proposer, Setup, open_proposer
-from lab_plugin.remote import Dispatcher, Fleet, open_fleet
+from lab_plugin.remote import Dispatcher
 from lab_plugin.repository import HEARTBEAT_SECONDS, Lease
 from lab_plugin.sandbox import Sandbox, warning
 from lab_plugin.scratch import short_parent, sweep_scratch

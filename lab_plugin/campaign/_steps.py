@@ -12,6 +12,7 @@ from lab_plugin import events
 from lab_plugin.campaign._agenda import Agenda
 from lab_plugin.campaign._ahead import Ahead
 from lab_plugin.campaign._control import Cancelled, Control
+from lab_plugin.campaign._fleet import Fleet
 from lab_plugin.campaign._ideas import IdeaDesk
 from lab_plugin.campaign._keeping import KeepDesk
 from lab_plugin.campaign._plan import Interrupted
@@ -35,7 +36,6 @@ from lab_plugin.lab import Lab
 from lab_plugin.ledger import Champion, LockRecord, OpenCampaign, TierRecord, VerdictRecord
 from lab_plugin.proposers import Proposer
 from lab_plugin.queue import Numbers
-from lab_plugin.remote import Fleet
 from lab_plugin.repository import Lease
 from lab_plugin.sandbox import Sandbox
 from lab_plugin.scheduling import Line, Schedule

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from lab_plugin.campaign._curves import open_pruning
+from lab_plugin.campaign._fleet import Fleet
 from lab_plugin.campaign._screening import ScreeningDesk
 from lab_plugin.campaign._trials import TrialDesk
 from lab_plugin.config import Tier
 from lab_plugin.epoch import snapshot_of
 from lab_plugin.lab import Lab
 from lab_plugin.ledger import LockRecord, OpenCampaign
-from lab_plugin.remote import Fleet
 from lab_plugin.sandbox import Sandbox
 from lab_plugin.scheduling import Stage
 from lab_plugin.scorer import Lock

@@ -5,17 +5,13 @@ from lab_plugin.holdout._guard import judge
 from lab_plugin.holdout._looks import Looks
 from lab_plugin.holdout._overlap import find_overlaps
 from lab_plugin.holdout._scoring import (
-    TIER,
     HoldoutScore,
     holdout_runner,
     score_holdout,
-    sealed_config,
-    sealed_files,
     store_holdout,
 )
 
 __all__ = [
-    "TIER",
     "HoldoutDesk",
     "HoldoutScore",
     "Looks",
@@ -23,7 +19,5 @@ __all__ = [
     "holdout_runner",
     "judge",
     "score_holdout",
-    "sealed_config",
-    "sealed_files",
     "store_holdout",
 ]

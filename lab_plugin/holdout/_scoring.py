@@ -9,15 +9,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from lab_plugin.config import Config
 from lab_plugin.errors import SandboxUnavailable
 from lab_plugin.lab import Lab
 from lab_plugin.sandbox import Execution, Sandbox
 from lab_plugin.scorer import Runner, Score, Terms, Trial, TrialRunner, store_snapshot, workspace_for
 from lab_plugin.scratch import scratch
+from lab_plugin.sealing import TIER, sealed_config, sealed_files
 
-TIER = "holdout"
-"""`LAB_TIER` of the scorer in a sealed scoring of outputs; no candidate is told of it."""
 _TRIES = 3
 
 
@@ -142,20 +140,3 @@ def _copy_outputs(public: Path, sealed: Path) -> None:
     source = public / "candidate" / "outputs"
     if source.is_dir():
         shutil.copytree(source, sealed / "candidate" / "outputs", symlinks=True)
-
-
-def sealed_files(terms: Terms) -> dict[str, str]:
-    """What the scorer of a sealed scoring sees: path -> `<mode>:<sha256>`."""
-    return {**terms.files, **terms.holdout}
-
-
-def sealed_config(config: Config) -> Config:
-    """The configuration of a sealed scoring: the lab's, with what the hold-out puts in place of it."""
-    holdout = config.scorer.holdout
-    assert holdout is not None
-    scorer = {"command": holdout.command or config.scorer.command}
-    scorer["metric"] = holdout.metric or config.scorer.metric  # type: ignore[assignment]
-    changes: dict[str, Any] = {"scorer": config.scorer.model_copy(update=scorer)}
-    if holdout.data is not None:
-        changes["candidate"] = config.candidate.model_copy(update={"data": holdout.data})
-    return config.model_copy(update=changes)

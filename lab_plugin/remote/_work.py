@@ -14,7 +14,6 @@ from pathlib import Path
 from lab_plugin import __version__
 from lab_plugin.config import Config
 from lab_plugin.errors import FleetError, SandboxUnavailable
-from lab_plugin.holdout import TIER, sealed_config, sealed_files
 from lab_plugin.home import Home
 from lab_plugin.redaction import Redactor
 from lab_plugin.remote._cards import cards_held
@@ -36,6 +35,7 @@ from lab_plugin.scorer import (
     workspace_for,
 )
 from lab_plugin.scratch import scratch
+from lab_plugin.sealing import TIER, sealed_config, sealed_files
 from lab_plugin.slots import Capacity, Slots, capacity_of
 from lab_plugin.terms import TermsReader
 

@@ -11,13 +11,7 @@ from lab_plugin.epoch import holdout_of, snapshot_of
 from lab_plugin.errors import FleetError, LockError
 from lab_plugin.lab import Lab
 from lab_plugin.ledger import LockRecord
-from lab_plugin.remote._depot import Depot
-from lab_plugin.remote._desk import RemoteDesk
-from lab_plugin.remote._dispatcher import Dispatcher
-from lab_plugin.remote._kit import Kit
-from lab_plugin.remote._order import Kind, TrialOrder
-from lab_plugin.remote._patience import Tell
-from lab_plugin.remote._runner import RemoteRunner
+from lab_plugin.remote import Depot, Dispatcher, Kind, Kit, RemoteDesk, RemoteRunner, Tell, TrialOrder
 from lab_plugin.repository import Blob, Remote, shown_address
 from lab_plugin.scorer import FileHasher, Lock, Trial
 from lab_plugin.slots import Gate
