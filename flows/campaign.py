@@ -29,7 +29,7 @@ from lab_plugin.flows.deployed import as_campaign_of
 from lab_plugin.flows.dispatch import dispatching
 from lab_plugin.flows.emission import Emission
 from lab_plugin.flows.form_guide import FormGuide
-from lab_plugin.flows.forms import Bounds, Jobs, LabFolder, Nothing, Some
+from lab_plugin.flows.forms import NO_BOUNDS, NO_RERUNS, AtMost, Bounds, Jobs, LabFolder, Reruns
 from lab_plugin.flows.reconciliation import close_dead_runs
 from lab_plugin.flows.runs import IterationRuns
 from lab_plugin.flows.tasks import confirm
@@ -43,12 +43,12 @@ _log = logging.getLogger("prefect.lab")
 @flow(name="campaign", flow_run_name="{lab}", persist_result=False)
 async def campaign(
     lab: LabFolder = ".",
-    budget: Bounds | Nothing = None,
+    budget: Bounds = NO_BOUNDS,
     fresh: bool = False,
     jobs: Jobs = 1,
-    rerun: dict[int, int] | Nothing = None,
+    rerun: Reruns = NO_RERUNS,
     guided: bool = False,
-    at_most: Some | Nothing = None,
+    at_most: AtMost = 0,
 ) -> State[Any]:
     """Run iterations on a lab until its budget is spent; an open campaign goes on.
 
@@ -59,7 +59,7 @@ async def campaign(
         jobs: Iterations at a time.
         rerun: Idea -> repeats in all: go on with the comparisons of these, and make no new ideas.
         guided: Ask about each proposal before it runs, by a form on its iteration's run.
-        at_most: Iterations of this run; a campaign with budget left stays open, for the next run to go on.
+        at_most: Iterations of this run, 0 for all; a campaign with budget left stays open for the next.
     """
     own_run = str(flow_run.get_id())
     async with AsyncExitStack() as stack:
@@ -74,7 +74,7 @@ async def campaign(
             dispatching(opened.config, opened.tag, lambda text: publish(Notice(text)))
         )
         guide = (guide_here() or FormGuide()) if guided else None
-        plan = Plan(budget.given() if budget else {}, fresh, rerun or {}, jobs)
+        plan = Plan(budget.given(), fresh, rerun, jobs)
         this = await stack.enter_async_context(open_campaign(opened, plan, guide, dispatcher))
         # Constant for the campaign: Prefect's client pays for every set of tags that it has not seen.
         stack.enter_context(tags(f"campaign:{this.number}"))
@@ -86,7 +86,7 @@ async def campaign(
         client = await stack.enter_async_context(get_client())
         own_tags = TagsContext.get().current_tags
         runs = IterationRuns(client, UUID(own_run), folder, own_tags, this.stop, most=jobs)
-        turns = itertools.repeat(None) if at_most is None else itertools.repeat(None, at_most)
+        turns = itertools.repeat(None, at_most) if at_most else itertools.repeat(None)
         ends = await asyncio.gather(*(_slot(this, runs, turns) for _ in range(jobs)), return_exceptions=True)
         ends += await asyncio.gather(runs.finish(), return_exceptions=True)
         await this.forget_begun()
@@ -96,7 +96,7 @@ async def campaign(
                 raise error
         if this.to_confirm:
             await confirm(folder)
-    if at_most is not None and not this.stop_reason:
+    if at_most and not this.stop_reason:
         return Completed(message=f"as many iterations as were asked for, {at_most}; the campaign stays open")
     return (Completed if this.finished else Cancelled)(message=this.stop_reason)
 

@@ -23,8 +23,11 @@ from lab_plugin.repository import Repository, holder, shown_address
 
 _TIMEOUT_SECONDS = 1_800
 _SAFE = ("-c", "core.hooksPath=/dev/null", "-c", "protocol.ext.allow=never", "-c", "gc.auto=0")
+_ELSEWHERE = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY")
 _LEASE = re.compile(r"refs/lab/[^/]+/lease")
-_GONE = re.compile(r"could not resolve|unable to access|connection|timed out|not appear to be a git", re.I)
+_GONE = re.compile(
+    r"could not resolve|unable to access|connection|timed out|does not exist|not appear to be a git", re.I
+)
 
 
 def clone(repository: str, branch: str, remote: str = "origin") -> dict[str, str]:
@@ -90,7 +93,7 @@ def _is_busy(folder: Path) -> bool:
 
 def _git(repository: str, *arguments: str) -> None:
     shown = shown_address(repository)
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_DIR")}
+    environment = {name: value for name, value in os.environ.items() if name not in _ELSEWHERE}
     try:
         done = subprocess.run(
             ["git", *_SAFE, *arguments],
