@@ -74,7 +74,7 @@ async def campaign(
             dispatching(opened.config, opened.tag, lambda text: publish(Notice(text)))
         )
         guide = (guide_here() or FormGuide()) if guided else None
-        plan = Plan(budget.given(), fresh, rerun, jobs)
+        plan = Plan(budget.given(), fresh, rerun or {}, jobs)
         this = await stack.enter_async_context(open_campaign(opened, plan, guide, dispatcher))
         # Constant for the campaign: Prefect's client pays for every set of tags that it has not seen.
         stack.enter_context(tags(f"campaign:{this.number}"))
