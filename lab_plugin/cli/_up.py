@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -102,7 +103,9 @@ def _speaker(stream: TextIO) -> Callable[[str, str], None]:
     def say(name: str, text: str) -> None:
         place = names.setdefault(name, len(names))
         width = max(map(len, names))
-        print(prefixed(name, text, width, place if coloured else None), file=stream, flush=True)
+        # Who read it may be gone, as a closed terminal is; the logs have all of it.
+        with contextlib.suppress(OSError):
+            print(prefixed(name, text, width, place if coloured else None), file=stream, flush=True)
 
     return say
 
