@@ -14,6 +14,7 @@ from lab_plugin.owner_points import point_of_revision, point_of_values
 from lab_plugin.proposers import clean_block, clean_line
 from lab_plugin.queue import STRATEGY
 from lab_plugin.repository import RefChange
+from lab_plugin.seed_only import is_seed_only
 from lab_plugin.slug import slug
 
 _COMMENT = 1_000
@@ -81,6 +82,8 @@ class GuideDesk:
             raise LabError("The edit changes nothing of the proposal.", "Change something, or approve it.")
         if all(point.tree == parent for point in points):
             raise LabError("With the edit, the idea is the same as its parent.", "Skip it instead.")
+        if all(is_seed_only(self._lab.repository, parent, point.tree) for point in points):
+            raise LabError("The edit leaves nothing but another seed, which is luck.", "Skip it instead.")
         title = clean_line(redact(_title(idea, points)), _TITLE)
         hypothesis = f"{idea.hypothesis}\n\nEdited by {who}{because}".strip()
         update = {"answered": "edit", "points": points, "hypothesis": hypothesis, "title": title}

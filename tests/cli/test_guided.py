@@ -89,7 +89,9 @@ class Form:
             if answer:
                 keys = answer[0]["state"]["state_details"]["run_input_keyset"]
                 shown = httpx.get(
-                    f"{self._url}/flow_runs/{answer[0]['id']}/input/{keys['description']}", trust_env=False
+                    f"{self._url}/flow_runs/{answer[0]['id']}/input/{keys['description']}",
+                    timeout=60,
+                    trust_env=False,
                 )
                 if shown.status_code == 200:
                     self.description = json.loads(shown.text)
