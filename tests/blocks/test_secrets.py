@@ -50,7 +50,7 @@ def mlflow(mlflow_store: Path, tmp_path: Path) -> Iterator[str]:
         process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
     url = f"http://127.0.0.1:{port}"
     try:
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 300
         while not answers(url):
             assert process.poll() is None and time.monotonic() < deadline, (
                 tmp_path / "mlflow.log"
