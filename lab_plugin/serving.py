@@ -13,6 +13,9 @@ from lab_plugin.home import Home
 from lab_plugin.imports import large_imports
 from lab_plugin.local_api import LocalApi, active_profile_api, apply, client_settings, healthy, loaded
 
+# A server far away, or a busy one, is no dead one.
+_PATIENCE_SECONDS = 10.0
+
 
 @dataclass(frozen=True)
 class Serving:
@@ -109,7 +112,7 @@ def require_healthy(url: str) -> None:
     Raises:
         ApiError: It does not.
     """
-    if healthy(url.rstrip("/")):
+    if healthy(url.rstrip("/"), _PATIENCE_SECONDS):
         return
     source = "PREFECT_API_URL" if os.environ.get("PREFECT_API_URL") else "the active Prefect profile"
     raise ApiError(
