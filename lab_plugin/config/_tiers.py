@@ -193,12 +193,16 @@ def _check_pool(document: Mapping[str, Any], name: str, table: TierTable) -> Ite
         )
     elif "services" in document:
         yield place, f"tiers.{name}.pool: [services] run on this machine, where no worker reaches them"
-    elif "pruning" in document and scorer.get("contract", "outputs") == "outputs":
+    elif _prunes(document, table) and scorer.get("contract", "outputs") == "outputs":
         yield (
             place,
             f"tiers.{name}.pool: [pruning] reads a candidate's output while it runs, which it cannot on a "
-            "worker; leave one of the two out",
+            f"worker; set tiers.{name}.pruning = false, or leave the pool out",
         )
+
+
+def _prunes(document: Mapping[str, Any], table: TierTable) -> bool:
+    return table.pruning is not False and ("pruning" in document or table.pruning is not None)
 
 
 def _total(document: Mapping[str, Any]) -> int | None:

@@ -22,7 +22,7 @@ import psutil
 
 from tests.benchmarks._report import figure
 from tests.program import LAB
-from tests.remote.conftest import lay_out
+from tests.remote.conftest import lay_out, travelling
 
 QUEUED = 8
 KILLS = int(os.environ.get("LAB_CHAOS_ITERATIONS", "200"))
@@ -52,8 +52,7 @@ class _Stand:
         self.api: subprocess.Popen[bytes] | None = None
         self.workers: dict[str, subprocess.Popen[bytes]] = {}
         (folder / "home").mkdir()
-        lay_out(folder / "repo", "../hub.git", pool=True)
-        subprocess.run(["git", "init", "-q", "--bare", str(folder / "hub.git")], check=True)
+        lay_out(folder / "repo", pool=True)
         subprocess.run(
             [LAB, "lock"], cwd=folder / "repo", env=self.environment, check=True, capture_output=True
         )
@@ -220,14 +219,12 @@ def _report(stand: _Stand, kills: Mapping[str, int], seconds: float) -> None:
     figure("champion is the best keep", float(right), "", target="1")
     for what, count in kills.items():
         figure(f"kills of a {what}", count, "")
-    refs = subprocess.run(
-        ["git", "for-each-ref", "--format=%(refname)"],
-        cwd=stand.folder / "hub.git",
-        capture_output=True,
-        text=True,
+    figure(
+        "kinds of refs left on the remote",
+        len(travelling(stand.folder / "hub.git") - {"kits", "scorers"}),
+        "",
+        target="0",
     )
-    kinds = {ref.split("/")[3] for ref in refs.stdout.split()}
-    figure("kinds of refs left on the remote", len(kinds - {"kits", "scorers"}), "", target="0")
     time.sleep(5)
     # Every process of the lab shows its folder in its arguments or in its environment.
     figure("trials that still run", len(_candidates(stand.folder)), "", target="0")

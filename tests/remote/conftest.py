@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -16,11 +17,11 @@ from lab_plugin.errors import LabError
 from lab_plugin.home import Home
 from lab_plugin.lab import Lab
 from lab_plugin.ledger import VerdictRecord
-from lab_plugin.remote import Ended, TrialOrder, open_work
+from lab_plugin.remote import Ended, Kind, TrialOrder, open_work
 from tests.campaign.conftest import iterate, lock
 from tests.conftest import EXAMPLES, git
 
-__all__ = ["Workers", "git", "lay_out", "work"]
+__all__ = ["Workers", "git", "lay_out", "travelling", "work"]
 
 TIERS = """
 [tiers.proxy]
@@ -30,6 +31,18 @@ promote = { top_k = 1, of = 2 }
 [tiers.final]
 seeds = 1
 """
+
+
+def travelling(hub: Path) -> set[str]:
+    """The kinds of what is on a remote for workers."""
+    done = subprocess.run(
+        ["git", "for-each-ref", "--format=%(refname)", "refs/lab"],
+        cwd=hub,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return {ref.split("/")[3] for ref in done.stdout.split()} & set(get_args(Kind))
 
 
 @dataclass
@@ -90,6 +103,16 @@ async def work(order: TrialOrder, home: Home, tell: Callable[[str], None]) -> bo
 
 
 @pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, environments: Path) -> Path:
+    """A state folder without an MLflow store, which takes seconds to make: nothing here is mirrored."""
+    folder = tmp_path / "home"
+    folder.mkdir()
+    shutil.copytree(environments, folder / "environments")
+    monkeypatch.setenv("PREFECT_LAB_HOME", str(folder))
+    return folder
+
+
+@pytest.fixture
 def workers(tmp_path: Path, environments: Path) -> Workers:
     homes = []
     for name in ("one", "two"):
@@ -101,13 +124,14 @@ def workers(tmp_path: Path, environments: Path) -> Workers:
     return Workers(tuple(homes))
 
 
-def lay_out(folder: Path, remote: str, pool: bool, more: str = "") -> None:
-    """A repository with a lab that has two tiers, of which the last one may have a pool."""
+def lay_out(folder: Path, pool: bool, more: str = "") -> None:
+    """A repository with a lab that has two tiers, of which the last one may have a pool, and its remote."""
+    subprocess.run(["git", "init", "-q", "--bare", str(folder.parent / "hub.git")], check=True)
     shutil.copytree(EXAMPLES / "rosenbrock", folder)
     text = (
         (folder / "lab.toml")
         .read_text()
-        .replace('name = "rosenbrock"', f'name = "rosenbrock"\nremote = "{remote}"')
+        .replace('name = "rosenbrock"', 'name = "rosenbrock"\nremote = "../hub.git"')
     )
     (folder / "lab.toml").write_text(text + TIERS + ('pool = "box"\n' if pool else "") + more)
     if more:
@@ -128,7 +152,7 @@ def locked(tmp_path_factory: pytest.TempPathFactory, environments: Path) -> Call
     def get(pool: bool, more: str) -> Path:
         if (pool, more) not in made:
             base = tmp_path_factory.mktemp("locked")
-            lay_out(base / "repo", "../hub.git", pool, more)
+            lay_out(base / "repo", pool, more)
             (base / "home").mkdir()
             (base / "home" / "environments").symlink_to(environments)
             with pytest.MonkeyPatch.context() as patched:
@@ -146,8 +170,8 @@ def locked(tmp_path_factory: pytest.TempPathFactory, environments: Path) -> Call
 def pooled_lab(locked: Callable[..., Path], tmp_path: Path) -> Callable[..., Path]:
     def make(pool: bool = True, name: str = "repo", more: str = "") -> Path:
         folder = tmp_path / name / "repo"
-        shutil.copytree(locked(pool, more), folder)
-        subprocess.run(["git", "init", "-q", "--bare", str(tmp_path / name / "hub.git")], check=True)
+        for each in ("repo", "hub.git"):
+            shutil.copytree(locked(pool, more).parent / each, tmp_path / name / each)
         return folder
 
     return make
@@ -158,8 +182,8 @@ def run(home: Path) -> Callable[..., object]:
     async def go(folder: Path, iterations: int, workers: Workers | None) -> list[VerdictRecord]:
         with events.subscribed(
             lambda event: (
-                workers.told.append(event.sentence)
-                if workers is not None and isinstance(event, events.FleetTold)
+                workers.told.append(event.text)
+                if workers is not None and isinstance(event, events.Notice)
                 else None
             )
         ):

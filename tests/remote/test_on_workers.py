@@ -16,7 +16,7 @@ import pytest
 from tests.conftest import git
 from tests.flows.test_in_prefect import ask
 from tests.program import LAB, Cli, document
-from tests.remote.conftest import lay_out
+from tests.remote.conftest import lay_out, travelling
 
 __all__ = ["ask"]
 
@@ -96,7 +96,7 @@ def campaign(folder: Path, environment: dict[str, str], count: int) -> Iterator[
     process = subprocess.Popen(
         [LAB, "run", "-n", str(count), "--json"],
         cwd=folder,
-        env={**environment, "PREFECT_LAB_LOST_AFTER": "15"},
+        env={**environment, "PREFECT_LAB_LOST_AFTER": "40"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -117,8 +117,7 @@ def test_a_worker_is_killed_and_a_campaign_is_interrupted(
     tmp_path: Path,
 ) -> None:
     folder = tmp_path / "repo"
-    lay_out(folder, "../hub.git", pool=True)
-    subprocess.run(["git", "init", "-q", "--bare", str(tmp_path / "hub.git")], check=True)
+    lay_out(folder, pool=True)
     (folder / "candidate.py").write_text((folder / "candidate.py").read_text() + SLOW)
     git(folder, "commit", "-qam", "Be slow")
     cli("lock", cwd=folder)
@@ -150,10 +149,7 @@ def test_a_worker_is_killed_and_a_campaign_is_interrupted(
     until(lambda: "Cancelled" in {run["state"]["name"] for run in trials()}, "the worker ends the trial")
     found = document(cli("run", "-n", "4", "--json", cwd=folder))
     assert len(found["ideas"]) == 4
-    left = subprocess.run(
-        ["git", "for-each-ref", "--format=%(refname)"], cwd=tmp_path / "hub.git", capture_output=True
-    )
-    assert {ref.split(b"/")[3] for ref in left.stdout.split()} == {b"kits", b"scorers"}
+    assert travelling(tmp_path / "hub.git") == {"kits", "scorers"}
 
 
 def sandboxed(process: subprocess.Popen[bytes]) -> bool:
