@@ -38,7 +38,8 @@ LOST_VARIABLE = "PREFECT_LAB_LOST_AFTER"
 LOST_SECONDS = 60.0
 """Without a sign of life a running trial is lost; `PREFECT_LAB_LOST_AFTER` sets another number."""
 
-_STARTING_SECONDS = 900.0
+# From a worker's claim to the first line of the flow: a busy machine takes half a minute for a process.
+_PROCESS_SECONDS, _CONTAINER_SECONDS = 180.0, 900.0
 _DEAF_SECONDS = 5.0
 _UNFINISHED = [StateType.SCHEDULED, StateType.PENDING, StateType.RUNNING, StateType.PAUSED]
 _PAGE = 200
@@ -226,7 +227,8 @@ class PrefectDispatcher:
         """Seconds of silence; one that is not yet running may wait for a container or for a machine."""
         if running:
             return self._lost_after
-        return max(2 * self._lost_after, 0.0 if self._processes.get(pool) else _STARTING_SECONDS)
+        starting = _PROCESS_SECONDS if self._processes.get(pool) else _CONTAINER_SECONDS
+        return max(2 * self._lost_after, starting)
 
     async def _tell_why_waiting(self, pool: str) -> None:
         try:
