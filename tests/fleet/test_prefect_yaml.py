@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parent.parent.parent
 FILE = "deployments/prefect.yaml"
 SAID = yaml.safe_load((ROOT / FILE).read_text())["deployments"]
-NAMES = {"campaign", "nightly", "iteration"}
+NAMES = {"campaign", "nightly", "iteration", "digest", "watchdog", "trials"}
 
 
 async def registered(client: PrefectClient, environment: dict[str, str]) -> dict[str, Any]:
@@ -56,7 +56,7 @@ def test_every_deployment_says_where_and_what() -> None:
         # Module entrypoints work from a pip install as well as from a clone.
         assert each["entrypoint"].startswith("lab_plugin.flows.")
         assert each["work_pool"]["name"] in ("campaigns", "trials")
-    assert [each["name"] for each in SAID if "schedules" in each] >= ["nightly"]
+    assert {each["name"] for each in SAID if "schedules" in each} == {"nightly", "digest", "watchdog"}
 
 
 @pytest.fixture
