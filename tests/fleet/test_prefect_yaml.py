@@ -105,6 +105,8 @@ async def ended(client: PrefectClient, run: Any) -> FlowRun:
 async def test_a_campaign_is_started_from_the_form_and_run_by_a_worker(
     client: PrefectClient, prefect_environment: dict[str, str], lab: Path, worker: Path, tmp_path: Path
 ) -> None:
+    from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterId
+
     first = await registered(client, prefect_environment)
     second = await registered(client, prefect_environment)
     assert first.keys() >= NAMES
@@ -118,7 +120,8 @@ async def test_a_campaign_is_started_from_the_form_and_run_by_a_worker(
         await page.write(page.field("Iterations"), "2")
         await page.click("[...document.querySelectorAll('button[type=submit]')].at(-1)")
         await page.until("!location.pathname.endsWith('/run')")
-        (run,) = await client.read_flow_runs(limit=1)
+        own = DeploymentFilter(id=DeploymentFilterId(any_=[first["campaign"].id]))
+        (run,) = await client.read_flow_runs(deployment_filter=own)
         assert run.parameters["budget"] == {"iterations": 2}
         campaign = await ended(client, run.id)
         assert campaign.state is not None and campaign.state.is_completed(), worker.read_text()
