@@ -15,6 +15,7 @@ from lab_plugin.local_api import LocalApi, active_profile_api, apply, client_set
 
 # A server far away, or a busy one, is no dead one.
 _PATIENCE_SECONDS = 10.0
+_CONSOLE = "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"
 
 
 @dataclass(frozen=True)
@@ -46,9 +47,10 @@ def serving(home: Home, meanwhile: Callable[[], object] = lambda: None) -> Itera
     chosen = active_profile_api()
     if chosen is not None:
         require_healthy(chosen)
-        meanwhile()
-        _require_access(chosen)
-        yield Serving(chosen, None)
+        with _quiet():
+            meanwhile()
+            _require_access(chosen)
+            yield Serving(chosen, None)
         return
     with LocalApi(home.prefect) as api:
         api.start()
@@ -119,6 +121,19 @@ def require_healthy(url: str) -> None:
         f"The Prefect API {urlsplit(url).netloc}, named by {source}, does not answer.",
         "Start it, or unset it: `lab run` then starts an API of its own.",
     )
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep Prefect's log off the terminal, which shows the campaign; unless the user wants it there."""
+    if _CONSOLE in os.environ:
+        yield
+        return
+    os.environ[_CONSOLE] = "CRITICAL"
+    try:
+        yield
+    finally:
+        os.environ.pop(_CONSOLE, None)
 
 
 def _require_access(url: str) -> None:

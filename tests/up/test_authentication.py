@@ -56,17 +56,19 @@ class Caller:
         return http.client.HTTPConnection(str(self._address.hostname), self._address.port, timeout=120)
 
     def __call__(self, method: str, path: str, headers: dict[str, str] | None = None) -> tuple[int, bytes]:
-        body = b"{}" if method in ("POST", "PUT", "PATCH") else None
         try:
-            self._connection.request(
-                method, path, body, {"Content-Type": "application/json", **(headers or {})}
-            )
-            answer = self._connection.getresponse()
-            return answer.status, answer.read()
+            return self._ask(method, path, headers or {})
         except (http.client.HTTPException, ConnectionError):
+            # A server closes what was idle for long.
             self._connection.close()
             self._connection = self._connect()
-            raise
+            return self._ask(method, path, headers or {})
+
+    def _ask(self, method: str, path: str, headers: dict[str, str]) -> tuple[int, bytes]:
+        body = b"{}" if method in ("POST", "PUT", "PATCH") else None
+        self._connection.request(method, path, body, {"Content-Type": "application/json", **headers})
+        answer = self._connection.getresponse()
+        return answer.status, answer.read()
 
 
 def concrete(path: str) -> str:
