@@ -245,7 +245,8 @@ def runs_of(production: Production, environment: dict[str, str]) -> int:
     program = (
         "import sys\nfrom mlflow import MlflowClient\nclient = MlflowClient(sys.argv[1])\n"
         "ids = [each.experiment_id for each in client.search_experiments()]\n"
-        "print(len(client.search_runs(ids, \"tags.`lab.verdict` IN ('kept', 'reverted')\")))"
+        "found = client.search_runs(ids, max_results=1000)\n"
+        "print(len([run for run in found if run.data.tags.get('lab.verdict') in ('kept', 'reverted')]))"
     )
     done = subprocess.run(
         [sys.executable, "-c", program, production.mlflow], env=environment, capture_output=True, text=True
