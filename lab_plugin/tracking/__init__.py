@@ -9,7 +9,7 @@ from lab_plugin.tracking._environment import SETTINGS, quiet
 from lab_plugin.tracking._experiment import connect
 from lab_plugin.tracking._lookup import leaderboard_url, mirrored_up_to
 from lab_plugin.tracking._mirror import Mirror
-from lab_plugin.tracking._served import note_server, served_at
+from lab_plugin.tracking._served import note_server, noted_server, served_at
 from lab_plugin.tracking._store import Store
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "connect",
     "leaderboard_url",
     "note_server",
+    "noted_server",
     "served_at",
     "mirrored_up_to",
     "quiet",

@@ -21,20 +21,28 @@ def note_server(store: Store, url: str) -> None:
         store: In this user's folder.
         url: The server's address.
     """
+    store.locks.mkdir(parents=True, exist_ok=True, mode=0o700)
     partial = store.locks / f".{_NOTE}-{os.getpid()}"
-    partial.write_text(json.dumps({"url": url}), "ascii")
+    partial.write_text(json.dumps({"url": url, "store": store.uri}), "ascii")
     os.replace(partial, store.locks / _NOTE)
+
+
+def noted_server(store: Store) -> str | None:
+    """The address that was noted last, whether it answers or not; None when there is none."""
+    try:
+        note = json.loads((store.locks / _NOTE).read_bytes())
+        url = note["url"] if note["store"] == store.uri else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return url if isinstance(url, str) and url.startswith(_LOCAL) else None
 
 
 def served_at(store: Store) -> str | None:
     """The address of the server that was noted last and answers now; None when there is none."""
-    if store.database is None:
+    if (url := noted_server(store)) is None:
         return None
     try:
-        url = json.loads((store.locks / _NOTE).read_bytes())["url"]
-        if not isinstance(url, str) or not url.startswith(_LOCAL):
-            return None
         with _OPENER.open(f"{url}/health", timeout=2) as answer:
             return url if answer.read(8) == b"OK" else None
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError):
         return None

@@ -59,9 +59,17 @@ class Keeper:
             raise
 
     async def _keep(self) -> None:
+        lock, mark = await self._seat()
+        try:
+            await self._run_on(lock, mark)
+        finally:
+            record_path(self._folder, self.program.name).unlink(missing_ok=True)
+            os.close(lock)
+
+    async def _run_on(self, lock: int, mark: str) -> None:
+        """Run it again and again; the seat is held in between, so that nobody else takes over meanwhile."""
         pause = _FIRST_PAUSE
         while True:
-            lock, mark = await self._seat()
             began = time.monotonic()
             try:
                 reason = await self._run_once(lock, mark)
@@ -93,26 +101,19 @@ class Keeper:
 
     async def _run_once(self, lock: int, mark: str) -> str:
         """Run it to its end; returns how it ended."""
-        try:
-            launch = self.program.launch()
-            environment = {**launch.environment, MARK: mark}
-            task = Task(
-                command=launch.command,
-                ready=(),
-                directory=str(self._folder),
-                environment=environment,
-                log=str(self.log),
-                log_bytes=_LOG_BYTES,
-                grace=_GRACE_SECONDS,
-                record=str(record_path(self._folder, self.program.name)),
-            )
-            guarded = await Guarded.start(task, lock, f"{MARK}={mark}")
-        except BaseException:
-            record_path(self._folder, self.program.name).unlink(missing_ok=True)
-            raise
-        finally:
-            # The guardian has a copy, and holds it until all is dead.
-            os.close(lock)
+        launch = self.program.launch()
+        task = Task(
+            command=launch.command,
+            ready=(),
+            directory=str(self._folder),
+            environment={**launch.environment, MARK: mark},
+            log=str(self.log),
+            log_bytes=_LOG_BYTES,
+            grace=_GRACE_SECONDS,
+            # The record is this keeper's as long as it has the seat; the guardian removes none.
+            record="",
+        )
+        guarded = await Guarded.start(task, lock, f"{MARK}={mark}")
         try:
             await self._until_ready(guarded)
             return await asyncio.shield(guarded.over)

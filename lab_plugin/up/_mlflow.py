@@ -6,9 +6,10 @@ import asyncio
 import os
 import sys
 from collections.abc import Callable
+from urllib.parse import urlsplit
 
 from lab_plugin.mlflow_app import AUTH_VARIABLE, ORIGINS_VARIABLE
-from lab_plugin.tracking import SETTINGS, Store, note_server, served_at
+from lab_plugin.tracking import SETTINGS, Store, note_server, noted_server, served_at
 from lab_plugin.up._ports import HOST, choose_port
 from lab_plugin.up._program import Launch, Program
 
@@ -39,7 +40,6 @@ class MlflowProgram(Program):
         self._port = port
         self._credential = credential
         self._say = say
-        self._usual = _USUAL_PORT
 
     @property
     def url(self) -> str | None:
@@ -48,8 +48,9 @@ class MlflowProgram(Program):
 
     def launch(self) -> Launch:
         """Serve; see `Program`."""
-        # After a restart at the same address, so that open pages go on.
-        self._usual = port = choose_port("--mlflow-port", self._port, self._usual, self._say)
+        # At the address where it was, so that open pages go on.
+        before = urlsplit(noted_server(self._store) or "").port or _USUAL_PORT
+        port = choose_port("--mlflow-port", self._port, before, self._say)
         note_server(self._store, f"http://{HOST}:{port}")
         return Launch(self._command(port), self._environment(port))
 
