@@ -114,7 +114,11 @@ def test_rules_of_promotion(written: str, rule: object) -> None:
             2,
             "[services] run",
         ),
-        ("seeds = 1\npool = 'box'\npromote = { top_k = 1 }\n[pruning]", 2, "[pruning] reads"),
+        (
+            "seeds = 1\npool = 'box'\npromote = { top_k = 1 }\n[pruning]\npruner = 'median'",
+            2,
+            "[pruning] reads",
+        ),
         ("seeds = 1\npromote = { top_k = 1 }\n[tiers.proxy.scorer]\nmetric = 'loss'", 4, "needs its goal"),
     ],
 )
