@@ -88,6 +88,8 @@ class Deployed:
 async def deploy(client: PrefectClient, lab: Lab, wishes: DeploymentWishes) -> Deployed:
     """Have the pools, deployments and automations of a lab; what is there as wished is left alone.
 
+    The types of the lab's blocks are registered too, so that the UI has their forms.
+
     Args:
         client: Talks with the API.
         lab: The lab; committed, and shared through a git remote that can be reached.
@@ -99,9 +101,12 @@ async def deploy(client: PrefectClient, lab: Lab, wishes: DeploymentWishes) -> D
         RepositoryError: Workers could not clone the lab, or would lack a part of it.
         LabError: The lab is not shared.
     """
+    from lab_plugin.blocks import register
+
     _check(wishes)
     pools = pools_of(lab.config, wishes.pool)
     source = source_of(lab, wishes.repository, wishes.branch)
+    await register(client)
     done: list[Done] = []
     for name, settings in pools.items():
         before = await _fingerprint(client, name)

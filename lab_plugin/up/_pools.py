@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lab_plugin.config import Config
-from lab_plugin.fleet import ensure_pool
+from lab_plugin.fleet import CAMPAIGNS, ensure_pool
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import PrefectClient
@@ -52,6 +52,8 @@ def declared_pools(config: Config | None) -> tuple[str, ...]:
 async def make_pools(client: PrefectClient, config: Config | None) -> list[Served | Skipped]:
     """Have every declared pool in the API, and see which can be served here.
 
+    The pool of campaigns is served too where `lab deploy` made it.
+
     Args:
         client: Talks with the API.
         config: The lab's.
@@ -64,7 +66,19 @@ async def make_pools(client: PrefectClient, config: Config | None) -> list[Serve
         assert config is not None
         pool = await ensure_pool(client, name, config.pools.get(name))
         found.append(_judge(name, pool.type))
+    if config is not None and CAMPAIGNS not in declared_pools(config):
+        found.extend(await _campaigns(client))
     return found
+
+
+async def _campaigns(client: PrefectClient) -> list[Served | Skipped]:
+    from prefect.exceptions import ObjectNotFound
+
+    try:
+        pool = await client.read_work_pool(CAMPAIGNS)
+    except ObjectNotFound:
+        return []
+    return [_judge(pool.name, pool.type)]
 
 
 def _judge(name: str, kind: str) -> Served | Skipped:

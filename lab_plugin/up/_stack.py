@@ -20,7 +20,7 @@ from lab_plugin.up._access import client_environment, foreign_api, set_authentic
 from lab_plugin.up._api import ApiProgram
 from lab_plugin.up._keeper import Keeper
 from lab_plugin.up._mlflow import MlflowProgram
-from lab_plugin.up._pools import Served, Skipped, declared_pools, make_pools
+from lab_plugin.up._pools import Served, Skipped, make_pools
 from lab_plugin.up._program import Program
 from lab_plugin.up._voices import Voice
 from lab_plugin.up._worker import WorkerProgram
@@ -192,7 +192,7 @@ class Stack:
         return program
 
     async def _start_workers(self, foreign: str | None) -> list[Served | Skipped]:
-        if not declared_pools(self._options.config):
+        if self._options.config is None:
             return []
         apply(client_environment(self._options.home, foreign))
         from prefect.client.orchestration import get_client
