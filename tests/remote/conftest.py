@@ -188,7 +188,7 @@ def run(home: Path) -> Callable[..., object]:
             )
         ):
             plan = Plan({"iterations": iterations})
-            async with open_campaign(Lab.open(folder), plan, workers) as campaign:
+            async with open_campaign(Lab.open(folder), plan, dispatcher=workers) as campaign:
                 return [record async for record in iterate(campaign)]
 
     return go

@@ -56,10 +56,11 @@ async def test_every_idea_has_one_verdict_and_nothing_is_left(
     monkeypatch.setattr("lab_plugin.remote._desk._PAUSE", _PAUSE)
     monkeypatch.setattr("lab_plugin.remote._desk.ATTEMPTS", 100)
     folder, chance, seen = pooled_lab(), random.Random(20), []
+    plan = Plan({"iterations": IDEAS})
     for _ in range(60):
         unreliable = Unreliable(workers.homes, online=frozenset({"one", "two"}))
         unreliable.chance = chance
-        async with open_campaign(Lab.open(folder), Plan({"iterations": IDEAS}), unreliable) as campaign:
+        async with open_campaign(Lab.open(folder), plan, dispatcher=unreliable) as campaign:
             unreliable.stop = lambda stopped=campaign: stopped.stop("by chance")
             seen += [record.number async for record in iterate(campaign)]
             finished = campaign.finished

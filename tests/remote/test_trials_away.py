@@ -65,7 +65,7 @@ async def test_the_candidates_side_never_has_the_scorer(
             return Ended("done")
 
     looking = Looking(workers.homes)
-    async with open_campaign(Lab.open(folder), plan, looking) as campaign:
+    async with open_campaign(Lab.open(folder), plan, dispatcher=looking) as campaign:
         while (number := await campaign.next()) is not None:
             idea = await campaign.propose(number)
             while campaign.tier_of(number).promote is not None:
@@ -140,7 +140,7 @@ async def test_a_campaign_that_died_takes_the_finished_result(
             raise AssertionError
 
     unheard = Unheard(workers.homes)
-    async with open_campaign(Lab.open(folder), Plan({"iterations": 2}), unheard) as campaign:
+    async with open_campaign(Lab.open(folder), Plan({"iterations": 2}), dispatcher=unheard) as campaign:
         with pytest.raises(Exception, match="killed"):
             while (number := await campaign.next()) is not None:
                 idea = await campaign.propose(number)
