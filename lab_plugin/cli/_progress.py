@@ -55,6 +55,13 @@ class Progress:
         elif not self._quiet:
             print(text, file=sys.stderr, flush=True)
 
+    def _tell(self, text: str) -> None:
+        """Show a line that the owner should see whatever else is shown; stdout is not touched."""
+        if self._live:
+            self.note(text)
+        else:
+            print(text, file=sys.stderr, flush=True)
+
     @contextmanager
     def aside(self) -> Iterator[None]:
         """Leave the terminal to somebody else for as long as the block lasts."""
@@ -77,7 +84,7 @@ class Progress:
         elif isinstance(event, ChampionConfirmed):
             self.note(f"champion: {event.sentence}")
         elif isinstance(event, Notice):
-            self.note(event.text)
+            self._tell(event.text)
         elif isinstance(event, CampaignEnded):
             self.note(f"campaign {event.campaign}: {event.reason}")
 

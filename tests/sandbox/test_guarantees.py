@@ -97,7 +97,7 @@ async def test_a_demand_holds_for_every_single_run(
     home: Path, make_lab: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = make_lab(replace={"[budget]": '[sandbox]\nrequire = ["network_none"]\n\n[budget]'})
-    monkeypatch.setattr("lab_plugin.lab.open_sandbox", lambda *_, **__: Forgetful())
+    monkeypatch.setattr("lab_plugin.sandboxing.open_sandbox", lambda *_, **__: Forgetful())
     with pytest.raises(SandboxError, match="did not hold"):
         await lock(folder)
     assert os.listdir(folder) != []
