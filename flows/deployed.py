@@ -71,7 +71,7 @@ def _stopping(folder: str) -> Iterator[None]:
 
     Prefect's own way is to raise in whatever code runs at that moment, and to cancel every task at once: no
     verdict could be published any more, and no lease given back. Each subflow puts that way back in place
-    when it begins; `keep_sigterm` is for those.
+    when it begins; its engine calls `keep_sigterm` at once.
     """
     global _handler
     loop, task = asyncio.get_running_loop(), asyncio.current_task()

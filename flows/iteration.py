@@ -11,7 +11,7 @@ from prefect.runtime import flow_run
 from prefect.states import Cancelled, Completed
 
 from lab_plugin.campaign import Interrupted, running
-from lab_plugin.flows.deployed import keep_sigterm
+from lab_plugin.flows.engine import CampaignEngine
 from lab_plugin.flows.stage import Outcome, stage
 from lab_plugin.flows.tasks import propose
 from lab_plugin.flows.tier import tier
@@ -27,7 +27,6 @@ async def iteration(lab: str, number: int) -> State[Any]:
         lab: Folder of the lab on which this process runs a campaign.
         number: The idea's number.
     """
-    keep_sigterm()
     own_run, outcome = str(flow_run.get_id() or ""), Outcome(goes_on=True)
     own_tags = TagsContext.get().current_tags
     try:
@@ -40,7 +39,7 @@ async def iteration(lab: str, number: int) -> State[Any]:
         while outcome.goes_on:
             here = running(lab).tier_of(number)
             with TagsContext(current_tags=own_tags | ({f"pool:{here.pool}"} if here.pool else set())):
-                state = await tier(lab, number, here.name, own_run, return_state=True)
+                state = await _tier_run(lab, number, here.name, own_run)
             if state.is_cancelled():
                 return Cancelled(message=state.message)
             outcome = cast(Outcome, await state.aresult())
@@ -49,3 +48,8 @@ async def iteration(lab: str, number: int) -> State[Any]:
     if outcome.verdict is not None and outcome.verdict.cancelled:
         return Cancelled(message=outcome.message)
     return Completed(name=outcome.word, message=outcome.message)
+
+
+async def _tier_run(lab: str, number: int, name: str, iteration_run: str) -> State[Any]:
+    parameters = {"lab": lab, "number": number, "name": name, "iteration_run": iteration_run}
+    return await CampaignEngine(flow=tier, parameters=parameters).play()

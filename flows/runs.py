@@ -12,10 +12,10 @@ from uuid import UUID
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.actions import FlowRunCreate
 from prefect.client.schemas.objects import FlowRun, State
-from prefect.flow_engine import AsyncFlowRunEngine
 from prefect.states import Pending, to_state_create
 from prefect.tasks import Task
 
+from lab_plugin.flows.engine import CampaignEngine
 from lab_plugin.flows.iteration import iteration
 from lab_plugin.flows.stage import WAITING
 
@@ -35,7 +35,7 @@ class _KnowingClient(PrefectClient):
 
 
 @dataclass(kw_only=True)
-class _Engine(AsyncFlowRunEngine[Any, Any]):
+class _Engine(CampaignEngine):
     """Prefect's engine on a flow run of our making; given one from outside, it would write to it first.
 
     Attributes:
@@ -147,11 +147,7 @@ class IterationRuns:
     async def _play(self, engine: _Engine) -> None:
         """Run an iteration to its last state; what breaks one stops the campaign, and no verdict is lost."""
         try:
-            async with engine.start():
-                while engine.is_running():
-                    async with engine.run_context():
-                        _ = await engine.call_flow_fn()
-            state: State[Any] = engine.state
+            state = await engine.play()
             if not state.is_cancelled():
                 await state.aresult()
         except BaseException as error:

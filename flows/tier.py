@@ -9,7 +9,6 @@ from prefect.runtime import flow_run
 from prefect.states import Cancelled, Completed
 
 from lab_plugin.campaign import Interrupted
-from lab_plugin.flows.deployed import keep_sigterm
 from lab_plugin.flows.stage import Outcome, stage
 
 
@@ -28,7 +27,6 @@ async def tier(lab: str, number: int, name: str, iteration_run: str) -> State[Ou
         name: The tier's.
         iteration_run: Id of the iteration's flow run.
     """
-    keep_sigterm()
     try:
         with TagsContext(current_tags=set()):
             outcome = await stage(lab, number, iteration_run)
