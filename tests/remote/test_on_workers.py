@@ -15,7 +15,7 @@ import pytest
 
 from tests.conftest import git
 from tests.flows.test_in_prefect import ask
-from tests.program import LAB, Cli, document
+from tests.program import LAB, Cli, document, minutes_alone
 from tests.remote.conftest import lay_out, travelling
 
 __all__ = ["ask"]
@@ -108,7 +108,7 @@ def campaign(folder: Path, environment: dict[str, str], count: int) -> Iterator[
         process.wait()
 
 
-@pytest.mark.slow
+@minutes_alone
 def test_a_worker_is_killed_and_a_campaign_is_interrupted(
     cli: Cli,
     environment: dict[str, str],

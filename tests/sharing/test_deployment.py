@@ -16,6 +16,7 @@ from lab_plugin.lab import Lab
 from tests.campaign.conftest import lock
 from tests.conftest import git
 from tests.fleet.conftest import client, end, prefect_environment, server
+from tests.program import minutes_alone
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import PrefectClient
@@ -102,6 +103,7 @@ def ideas(bare: Path) -> list[str]:
     return git(bare, "for-each-ref", "--format=%(refname)", "refs/heads/lab/rosenbrock/ideas").splitlines()
 
 
+@minutes_alone
 async def test_a_worker_runs_a_campaign_from_a_clone_and_cancel_ends_it_cleanly(
     campaigns: Callable[..., Any], client: "PrefectClient", bare: Path, tmp_path: Path
 ) -> None:

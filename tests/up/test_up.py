@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lab_plugin.local_api import LocalApi
-from tests.program import LAB
+from tests.program import LAB, minutes_alone
 from tests.up.conftest import Up, free_port, marked, wait_until
 
 FLOW = """
@@ -90,6 +90,7 @@ def _cmdline(pid: int) -> bytes:
         return b""
 
 
+@minutes_alone
 def test_two_users_of_one_machine_share_all_and_nothing_is_left(
     up: Callable[..., Up], up_home: Path, make_lab: Callable[..., Path], tmp_path: Path
 ) -> None:
