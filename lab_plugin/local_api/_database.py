@@ -10,6 +10,7 @@ from typing import Any, Self
 from prefect.server.database.configurations import AioSqliteConfiguration
 from prefect.server.database.orm_models import Base
 from prefect.server.database.query_components import AioSqliteQueryComponents
+from sqlalchemy import inspect
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, AsyncSessionTransaction
 
@@ -23,6 +24,7 @@ class ManyRows(sqlite.Insert):
 
     inherit_cache = True
     rows: list[dict[str, Any]] | None = None
+    stored: frozenset[str] = frozenset()
 
     def values(self, *args: Any, **kwargs: Any) -> Self:
         """See `sqlalchemy.Insert.values`."""
@@ -39,13 +41,26 @@ class ManyRowsQueries(AioSqliteQueryComponents):
 
     def insert(self, obj: type[Base]) -> sqlite.Insert:
         """An INSERT into the table of a model."""
-        return ManyRows(obj)
+        statement = ManyRows(obj)
+        statement.stored = frozenset(inspect(obj).column_attrs.keys())
+        return statement
 
 
 class _Session(AsyncSession):
     async def execute(self, statement: Any, params: Any = None, **options: Any) -> Any:
-        rows = getattr(statement, "rows", None)
-        return await super().execute(statement, params if rows is None else rows, **options)
+        if isinstance(statement, ManyRows):
+            params = _stored(statement, params) if statement.rows is None else statement.rows
+        return await super().execute(statement, params, **options)
+
+
+def _stored(statement: ManyRows, params: Any) -> Any:
+    """Parameters without what a model only computes.
+
+    Prefect gives scheduled runs a `state` beside its parts; SQLAlchemy 2.1 refuses to insert that.
+    """
+    if not isinstance(params, list):
+        return params
+    return [{name: value for name, value in row.items() if name in statement.stored} for row in params]
 
 
 class QueuedSqliteConfiguration(AioSqliteConfiguration):

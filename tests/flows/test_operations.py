@@ -28,7 +28,9 @@ with serving(Home.from_environment()):
         ]
         async with get_client() as client:
             wanted = ArtifactFilter(key=ArtifactFilterKey(like_=sys.argv[1] + "-%"))
-            found = {one.key: one.data for one in await client.read_artifacts(artifact_filter=wanted)}
+            made = await client.read_artifacts(artifact_filter=wanted)
+            # The last of each key; the API gives them in no order.
+            found = {one.key: one.data for one in sorted(made, key=lambda one: one.created)}
             runs = [await client.read_flow_run(state.state_details.flow_run_id) for state in states]
         print(json.dumps([[(run.name, run.state.type, run.state.name) for run in runs], found]))
 
