@@ -10,7 +10,6 @@ from typing import Any, Self
 from prefect.server.database.configurations import AioSqliteConfiguration
 from prefect.server.database.orm_models import Base
 from prefect.server.database.query_components import AioSqliteQueryComponents
-from sqlalchemy import inspect
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, AsyncSessionTransaction
 
@@ -22,9 +21,9 @@ class ManyRows(sqlite.Insert):
     per row. Events, states and logs come by the hundred, and the server answers nobody meanwhile.
     """
 
-    inherit_cache = True
+    # As SQLAlchemy 2.0 has it for SQLite: its upserts have no key to be cached by.
+    inherit_cache = False
     rows: list[dict[str, Any]] | None = None
-    stored: frozenset[str] = frozenset()
 
     def values(self, *args: Any, **kwargs: Any) -> Self:
         """See `sqlalchemy.Insert.values`."""
@@ -41,26 +40,13 @@ class ManyRowsQueries(AioSqliteQueryComponents):
 
     def insert(self, obj: type[Base]) -> sqlite.Insert:
         """An INSERT into the table of a model."""
-        statement = ManyRows(obj)
-        statement.stored = frozenset(inspect(obj).column_attrs.keys())
-        return statement
+        return ManyRows(obj)
 
 
 class _Session(AsyncSession):
     async def execute(self, statement: Any, params: Any = None, **options: Any) -> Any:
-        if isinstance(statement, ManyRows):
-            params = _stored(statement, params) if statement.rows is None else statement.rows
-        return await super().execute(statement, params, **options)
-
-
-def _stored(statement: ManyRows, params: Any) -> Any:
-    """Parameters without what a model only computes.
-
-    Prefect gives scheduled runs a `state` beside its parts; SQLAlchemy 2.1 refuses to insert that.
-    """
-    if not isinstance(params, list):
-        return params
-    return [{name: value for name, value in row.items() if name in statement.stored} for row in params]
+        rows = getattr(statement, "rows", None)
+        return await super().execute(statement, params if rows is None else rows, **options)
 
 
 class QueuedSqliteConfiguration(AioSqliteConfiguration):

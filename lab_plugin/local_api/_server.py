@@ -113,7 +113,8 @@ def _bound(port: int) -> socket.socket:
 def _serve(home: Path, listener: socket.socket, grace: float | None) -> None:
     port = listener.getsockname()[1]
     extra = {} if grace is None else _settings.WITHOUT_DEPLOYMENTS
-    _settings.apply(_settings.server_settings(home, port, load_credential(home)) | extra)
+    credential = load_credential(home)
+    _settings.apply(_settings.server_settings(home, port, credential) | extra)
     _settings.forget_old_memos(home, port)
     # Prefect reads `.env`, `prefect.toml` and `pyproject.toml` of the working directory.
     os.chdir(home)
@@ -136,7 +137,8 @@ def _serve(home: Path, listener: socket.socket, grace: float | None) -> None:
         app = create_app(final=True)
     config = uvicorn.Config(
         OwnPagesOnly(Logos(app), _settings.own_origins(port)),
-        http=SameUserProtocol,
+        # Who shows the credential may be another user: containers of a pool are.
+        http=SameUserProtocol if credential is None else "httptools",
         # Client and uvicorn both drop idle connections after 5 s: a request sent in that moment meets
         # a closed connection, and the client sleeps two seconds. So the server waits longer.
         timeout_keep_alive=75,
