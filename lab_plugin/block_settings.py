@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from lab_plugin.config import Blocks
+from lab_plugin.whole_file import write_whole
 
 _FILE = "blocks.json"
 
@@ -47,10 +46,7 @@ class BlockSettings:
         Args:
             folder: The lab's, in the user's state folder.
         """
-        descriptor, partial = tempfile.mkstemp(prefix=".blocks-", dir=folder)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            json.dump(self.settings, stream, indent=2, sort_keys=True)
-        os.replace(partial, folder / _FILE)
+        write_whole(folder / _FILE, json.dumps(self.settings, indent=2, sort_keys=True).encode())
 
 
 def remembered(folder: Path) -> Blocks:

@@ -12,6 +12,7 @@ import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
 from lab_plugin.errors import ParametersError
+from lab_plugin.repeated_keys import repeated_key
 from lab_plugin.toml import parse_toml
 
 __all__ = ["Format", "ParametersError", "Value", "format_of", "read", "render"]
@@ -137,12 +138,9 @@ def _load_json(text: str) -> object:
 
 
 def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    table: dict[str, object] = {}
-    for name, value in pairs:
-        if name in table:
-            raise _Fault(f"holds the key {reprlib.repr(name)} twice in one table")
-        table[name] = value
-    return table
+    if (twice := repeated_key(pairs)) is not None:
+        raise _Fault(f"holds the key {reprlib.repr(twice)} twice in one table")
+    return dict(pairs)
 
 
 def _refuse_constant(text: str) -> NoReturn:

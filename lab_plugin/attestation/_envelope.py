@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from lab_plugin.attestation._statement import PREDICATE, STATEMENT, Statement
 from lab_plugin.errors import AttestationError
+from lab_plugin.repeated_keys import repeated_key
 from lab_plugin.signing import Signer
 
 LARGEST = 16 << 20
@@ -161,12 +162,9 @@ def _json(data: bytes, name: str) -> dict[str, Any]:
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    result = dict(pairs)
-    if len(result) != len(pairs):
-        names = [key for key, _ in pairs]
-        twice = next(key for key in names if names.count(key) > 1)
+    if (twice := repeated_key(pairs)) is not None:
         raise ValueError(f"the key {_cut(twice)} stands twice in one object")
-    return result
+    return dict(pairs)
 
 
 def _no_constant(name: str) -> NoReturn:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +13,7 @@ import typer
 
 from lab_plugin.cli._options import JsonOption, LabOption, opened, print_json, print_untrusted
 from lab_plugin.errors import ConfigError, LabError
+from lab_plugin.whole_file import write_whole
 
 if TYPE_CHECKING:
     from lab_plugin.attestation import Attestation, AttestationCheck
@@ -127,16 +126,7 @@ def _perhaps(path: Path | None) -> Iterator[Lab | None]:
 
 
 def _write(target: Path, data: bytes) -> None:
-    """Put a file in its place whole, or not at all."""
     try:
-        descriptor, partial = tempfile.mkstemp(prefix=f".{target.name}-", dir=target.parent)
-        try:
-            with os.fdopen(descriptor, "wb") as stream:
-                stream.write(data)
-            os.chmod(partial, 0o644)
-            os.replace(partial, target)
-        except OSError:
-            Path(partial).unlink(missing_ok=True)
-            raise
+        write_whole(target, data, 0o644)
     except OSError as error:
         raise LabError(f"{target} cannot be written: {error.strerror}.", "Name another --output.") from error

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lab_plugin.errors import ExportError
 from lab_plugin.exporting._documents import json_bytes
+from lab_plugin.strict_json import NotStrict, load_strict
 
 MANIFEST = "manifest.json"
 BUNDLE = "ledger.bundle"
@@ -62,17 +62,12 @@ class Manifest(BaseModel):
             ExportError: It is none.
         """
         try:
-            return cls.model_validate(json.loads(data, object_pairs_hook=_object))
+            return cls.model_validate(load_strict(data.decode("utf-8")))
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             why = f"{'.'.join(map(str, first['loc']))[:100]}: {first['msg']}"
+        except NotStrict as error:
+            why = f"it {error}"
         except (ValueError, RecursionError) as error:
             why = str(error)[:200]
         raise ExportError(f"Its {MANIFEST} cannot be read: {why}.")
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a key stands in it twice")
-    return found

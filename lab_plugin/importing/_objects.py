@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from lab_plugin.repeated_keys import repeated_key
+
 
 def parse_object(text: str) -> dict[str, Any]:
     """Read one JSON object; numbers in it may be NaN or infinite, as Python and others write them.
@@ -24,12 +26,9 @@ def parse_object(text: str) -> dict[str, Any]:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+    if (twice := repeated_key(pairs)) is not None:
         raise ValueError(f"the key {twice[:100]!r} stands in it twice")
-    return found
+    return dict(pairs)
 
 
 def _int(text: str) -> int | float:

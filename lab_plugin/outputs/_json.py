@@ -12,6 +12,7 @@ from typing import Any, BinaryIO, NoReturn
 
 from lab_plugin.errors import ConfigError
 from lab_plugin.outputs._fault import OutputFault, shown
+from lab_plugin.repeated_keys import repeated_key
 
 SECONDS = 60.0
 _DEPTH = 64
@@ -98,10 +99,9 @@ def _require_flat(text: str) -> None:
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    result = dict(pairs)
-    if len(result) != len(pairs):
+    if repeated_key(pairs) is not None:
         raise OutputFault("holds a key twice in one object")
-    return result
+    return dict(pairs)
 
 
 def _finite(text: str) -> float:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
 import stat
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from lab_plugin.proposers._text import clean_block, clean_line, read_tail
 from lab_plugin.sandbox import Execution
+from lab_plugin.strict_json import NotStrict, load_strict
 
 NAME = "proposal.json"
 LARGEST = 64 << 10
@@ -65,9 +64,9 @@ def _read(execution: Execution) -> tuple[str, str]:
             return "", ""
         raise _Unfit(clean_line(why, 200))
     try:
-        data = json.loads(
-            _content(path).decode("utf-8"), object_pairs_hook=_strict_object, parse_constant=_no_constant
-        )
+        data = load_strict(_content(path).decode("utf-8"))
+    except NotStrict as error:
+        raise _Unfit(f"it {error}") from None
     except (OSError, ValueError, RecursionError) as error:
         raise _Unfit(clean_line(f"it is not strict JSON ({error})", 200)) from None
     if not isinstance(data, dict):
@@ -90,17 +89,6 @@ def _content(path: Path) -> bytes:
     if len(content) > LARGEST:
         raise _Unfit(f"it is larger than {LARGEST >> 10} KiB")
     return content
-
-
-def _strict_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a key stands twice")
-    return found
-
-
-def _no_constant(text: str) -> float:
-    raise ValueError(f"{text} is no JSON")
 
 
 def _last_line(stdout: Path, log_bytes: int) -> str:

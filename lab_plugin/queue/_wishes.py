@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from lab_plugin.strict_json import NotStrict, load_strict
+
 MOST_PRIORITY = 1_000
 """A priority is at most so much above or below 0."""
 LARGEST = 256 << 10
@@ -98,7 +100,9 @@ class Wishes:
             Unfit: These bytes are none.
         """
         try:
-            document = json.loads(data, object_pairs_hook=_once)
+            document = load_strict(data.decode("utf-8"))
+        except NotStrict as error:
+            raise Unfit(f"it {error}") from None
         except (ValueError, RecursionError) as error:
             raise Unfit(f"it is no JSON: {error}") from None
         if not isinstance(document, dict) or document.keys() - _KEYS:
@@ -110,13 +114,6 @@ class Wishes:
             raise Unfit(f"priorities is no table of at most {_MOST} ideas")
         lists: dict[str, Any] = {name: _numbers(name, document.get(name, [])) for name in _LISTS}
         return cls(paused, priorities=dict(_priority(*pair) for pair in priorities.items()), **lists)
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    document = dict(pairs)
-    if len(document) < len(pairs):
-        raise Unfit("a key is there twice")
-    return document
 
 
 def _numbers(name: str, value: object) -> frozenset[int]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from lab_plugin.scorer._usage import is_usage
+from lab_plugin.strict_json import NotStrict, load_strict
 
 MAX_BYTES = 16 << 20
 MAX_METRICS = 1_000
@@ -81,24 +81,13 @@ def _decode(data: bytes) -> Any:
     if len(data) > MAX_BYTES:
         raise ScorecardFault(f"the scorecard is larger than {MAX_BYTES >> 20} MiB")
     try:
-        return json.loads(data.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant)
-    except ScorecardFault:
-        raise
+        return load_strict(data.decode("utf-8"))
+    except NotStrict as error:
+        raise ScorecardFault(f"the scorecard {error}") from None
     except RecursionError:
         raise ScorecardFault("the scorecard is nested too deeply") from None
     except ValueError as error:
         raise ScorecardFault(f"the scorecard is not JSON: {str(error)[:200]}") from None
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    result = dict(pairs)
-    if len(result) != len(pairs):
-        raise ScorecardFault("the scorecard has a duplicate key")
-    return result
-
-
-def _no_constant(text: str) -> Any:
-    raise ScorecardFault(f"the scorecard holds {text}, which is no finite number")
 
 
 def _metrics(value: Any) -> dict[str, float]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
+from contextlib import suppress
 
 from lab_plugin.lab import Lab
 from lab_plugin.ledger import Place, Problem, Proof
+from lab_plugin.whole_file import write_whole
 
 _FILE = "verified.json"
 _LARGEST = 1 << 10
@@ -22,16 +21,8 @@ def remember(lab: Lab, proof: Proof) -> None:
     if not proof.records:
         return
     data = json.dumps({"record": proof.records, "commit": proof.commits[-1]})
-    try:
-        descriptor, partial = tempfile.mkstemp(prefix=f".{_FILE}-", dir=lab.folder)
-    except OSError:
-        return
-    try:
-        with os.fdopen(descriptor, "w") as stream:
-            stream.write(data)
-        os.replace(partial, lab.folder / _FILE)
-    except OSError:
-        Path(partial).unlink(missing_ok=True)
+    with suppress(OSError):
+        write_whole(lab.folder / _FILE, data.encode())
 
 
 def memory_problems(lab: Lab, proof: Proof) -> Iterator[Problem]:

@@ -6,6 +6,8 @@ import json
 import re
 from typing import Any
 
+from lab_plugin.strict_json import NotStrict, load_strict
+
 MAX_DEPTH = 100
 MAX_KIND = 200
 MAX_MESSAGE = 2_000
@@ -30,10 +32,12 @@ def canonical_json(data: bytes) -> tuple[Any, bytes]:
     """
     _require_shallow(data)
     try:
-        value = json.loads(data.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant)
+        value = load_strict(data.decode("utf-8"))
         return value, _canonical(value)
     except AnswerFault:
         raise
+    except NotStrict as error:
+        raise AnswerFault(f"it {error}") from None
     except UnicodeEncodeError:
         raise AnswerFault("it holds text that is not valid Unicode") from None
     except ValueError as error:
@@ -78,14 +82,3 @@ def _require_shallow(data: bytes) -> None:
         depth += 1 if bracket in b"[{" else -1
         if depth > MAX_DEPTH:
             raise AnswerFault(f"it is nested deeper than {MAX_DEPTH}")
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    result = dict(pairs)
-    if len(result) != len(pairs):
-        raise AnswerFault("it has a duplicate key")
-    return result
-
-
-def _no_constant(text: str) -> Any:
-    raise AnswerFault(f"it holds {text}, which is no finite number")
