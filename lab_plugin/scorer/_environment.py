@@ -124,17 +124,24 @@ def probe_interpreter(python: Path | None = None) -> Probe:
     """
     program = interpreter(python)
     try:
-        done = subprocess.run(
-            [program, "-I", "-c", _PROBE], capture_output=True, check=True, timeout=60, cwd="/"
-        )
+        done = subprocess.run([program, "-I", "-c", _PROBE], capture_output=True, timeout=60, cwd="/")
+        if done.returncode:
+            said = done.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2]
+            raise _unanswered(program, said or f"it ended with status {done.returncode}")
         probe = Probe(json.loads(done.stdout))
         probe.manifest()
         return probe
-    except (OSError, subprocess.SubprocessError, ValueError, TypeError, KeyError) as error:
-        raise LockError(
-            f"The interpreter {program} cannot be asked for its environment: {error}.",
-            "Set [sandbox] python to a working Python 3.",
-        ) from error
+    except subprocess.TimeoutExpired:
+        raise _unanswered(program, "no answer after 60 s") from None
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise _unanswered(program, str(error)) from error
+
+
+def _unanswered(program: str, why: str) -> LockError:
+    return LockError(
+        f"The interpreter {program} cannot be asked for its environment: {why}.",
+        "Set [sandbox] python to a working Python 3.",
+    )
 
 
 def interpreter(python: Path | None) -> str:

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import marshal
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from lab_plugin.scorer._listing import FOLDER, LINK, list_below, path_of
 from lab_plugin.scorer._stat_cache import FileStat
 
-_Row = tuple[object, ...]
 # A further environment that lies in a standard library's folder is not on its path.
 _OTHERS = frozenset({"site-packages", "dist-packages"})
-# A form without references between equal objects, so that equal rows give equal bytes.
-_MARSHAL = 2
 
 
 @dataclass(frozen=True)
@@ -50,105 +47,82 @@ class Manifest:
         """A digest over name, size, times, inode and device of everything.
 
         Any file that is written, replaced, added, removed or renamed gives another one. Nothing is read but
-        folders; about ten microseconds a file.
+        folders.
+
+        Raises:
+            LockError: There is no GNU find.
         """
-        whole = hashlib.blake2b()
-        for _, folder, rows in self._walk():
-            whole.update(marshal.dumps((folder, rows), _MARSHAL))
-        return whole.hexdigest()
+        return _digest(self._records())
 
     def read(self) -> tuple[str, dict[str, tuple[Root, FileStat]]]:
-        """The digest, and every regular file, also behind links: path -> root and stat."""
-        whole = hashlib.blake2b()
+        """The digest, and every regular file, also behind links: path -> root and stat.
+
+        Raises:
+            LockError: As `digest`.
+        """
+        records = list(self._records())
         files: dict[str, tuple[Root, FileStat]] = {}
-        for root, folder, rows in self._walk():
-            whole.update(marshal.dumps((folder, rows), _MARSHAL))
-            for row in rows:
-                if len(row) == 1:
-                    continue
-                path = f"{folder}/{row[0]}" if row[0] else folder
+        for root, found in records:
+            for path in (path_of(record) for record in found if not record.startswith(FOLDER)):
                 try:
-                    found = FileStat.of(os.stat(path))
+                    status = FileStat.of(os.stat(path))
                 except OSError:
                     continue
-                if stat.S_ISREG(found.mode):
-                    files[path] = (root, found)
-        return whole.hexdigest(), files
+                if stat.S_ISREG(status.mode):
+                    files[path] = (root, status)
+        return _digest(records), files
 
-    def _walk(self) -> Iterator[tuple[Root, str, list[_Row]]]:
-        """Folder by folder, each with its rows sorted by name."""
+    def _records(self) -> Iterator[tuple[Root, list[bytes]]]:
+        """Root by root, each with its entries in order."""
         for root in self.roots:
             try:
                 found = os.stat(root.path)
             except OSError:
-                yield root, root.path, []
+                yield root, []
                 continue
             if stat.S_ISDIR(found.st_mode):
-                yield from self._walk_folders(root)
+                yield root, sorted(self._below(root.path, {os.path.realpath(root.path)}))
             else:
-                yield root, root.path, [("", *_key(found))]
+                yield root, [_record(root.path, found)]
 
-    def _walk_folders(self, root: Root) -> Iterator[tuple[Root, str, list[_Row]]]:
-        elsewhere = {other.path for other in self.roots}
-        linked = {os.path.realpath(root.path)}
-        pending = [root.path]
-        while pending:
-            folder = pending.pop()
-            try:
-                descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-            except OSError:
-                yield root, folder, []
-                continue
-            try:
-                rows, folders, links = _read(descriptor)
-            finally:
-                os.close(descriptor)
-            for name in folders:
-                path = f"{folder}/{name}"
-                if name not in _OTHERS and path not in elsewhere:
-                    pending.append(path)
-            for name in links:
-                rows.extend(self._behind(f"{folder}/{name}", name, linked, pending))
-            rows.sort()
-            yield root, folder, rows
+    def _below(self, folder: str, linked: set[str]) -> list[bytes]:
+        """All entries below a folder, and behind links in it.
 
-    def _behind(self, path: str, name: str, linked: set[str], pending: list[str]) -> Iterator[_Row]:
+        Args:
+            folder: Absolute.
+            linked: Folders, by their true paths, that are not walked again.
+        """
+        elsewhere = [root.path for root in self.roots]
+        records = list_below(folder, _OTHERS, elsewhere)
+        for link in sorted(path_of(record) for record in records if record.startswith(LINK)):
+            records += self._behind(link, linked)
+        return records
+
+    def _behind(self, path: str, linked: set[str]) -> list[bytes]:
         """What a link leads to: a file's stat, or a folder that is walked once."""
         try:
             found = os.stat(path)
         except OSError:
-            return
+            return []
         if not stat.S_ISDIR(found.st_mode):
-            yield (name, *_key(found))
-            return
+            return [_record(path, found)]
         real = os.path.realpath(path)
-        if real not in linked and any(Path(real).is_relative_to(folder) for folder in self.shown):
-            linked.add(real)
-            pending.append(path)
+        if real in linked or not any(Path(real).is_relative_to(folder) for folder in self.shown):
+            return []
+        linked.add(real)
+        return self._below(path, linked)
 
 
-def _read(descriptor: int) -> tuple[list[_Row], list[str], list[str]]:
-    """A folder's rows, and the names of its folders and links.
-
-    By descriptor: the kernel need not find the folder again for every entry.
-    """
-    rows: list[_Row] = []
-    folders: list[str] = []
-    links: list[str] = []
-    with os.scandir(descriptor) as entries:
-        for entry in entries:
-            if entry.is_dir(follow_symlinks=False):
-                rows.append((entry.name,))
-                folders.append(entry.name)
-                continue
-            found = entry.stat(follow_symlinks=False)
-            # Not by `_key`: a call for each of tens of thousands of files is a tenth of it all.
-            name, size, inode, device = entry.name, found.st_size, found.st_ino, found.st_dev
-            rows.append((name, size, found.st_mtime_ns, found.st_ctime_ns, inode, device))
-            if entry.is_symlink():
-                links.append(name)
-    return rows, folders, links
+def _digest(records: Iterable[tuple[Root, list[bytes]]]) -> str:
+    whole = hashlib.blake2b()
+    for root, found in records:
+        body = b"\0".join(found)
+        whole.update(b"%s\0%d\0" % (os.fsencode(root.path), len(body)))
+        whole.update(body)
+    return whole.hexdigest()
 
 
-def _key(found: os.stat_result) -> tuple[int, ...]:
-    return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_dev
+def _record(path: str, found: os.stat_result) -> bytes:
+    """As `list_below` has them, of what a link leads to, or of a root."""
+    numbers = found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_dev
+    return b"f %d %d %d %d %d %s" % (*numbers, os.fsencode(path))

@@ -6,11 +6,12 @@ import contextlib
 import hashlib
 import json
 import os
-import tempfile
 import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
+
+from lab_plugin.whole_file import write_whole
 
 # A file written again within one tick of its file system's clock keeps its times; FAT has ticks of 2 s.
 _TICK_NS = 2_000_000_000
@@ -147,14 +148,7 @@ def write_sealed(path: Path, body: bytes) -> None:
         OSError: It cannot be written; what was there before is still there.
     """
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    descriptor, partial = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(hashlib.blake2b(body).hexdigest().encode() + b"\n" + body)
-        os.replace(partial, path)
-    except OSError:
-        Path(partial).unlink(missing_ok=True)
-        raise
+    write_whole(path, hashlib.blake2b(body).hexdigest().encode() + b"\n" + body)
 
 
 def read_sealed(path: Path) -> bytes | None:

@@ -45,5 +45,6 @@ def require_measured(metric: str, usage: Mapping[str, float], sandbox: str) -> N
     if metric in USAGE_METRICS and metric not in usage:
         raise SandboxError(
             f"[scorer] metric: the sandbox {sandbox!r} cannot measure {metric} of a whole process tree here.",
-            "Run as root or with delegated control groups, choose another [sandbox] kind, or another metric.",
+            "Delegate control groups to the lab (systemd-run --user --scope -p Delegate=yes lab run; as root "
+            "without --user), choose another [sandbox] kind, or another metric.",
         )

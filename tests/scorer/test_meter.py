@@ -3,6 +3,8 @@
 import importlib.util
 import os
 import py_compile
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -121,3 +123,30 @@ def test_a_folder_behind_a_link_belongs_to_it_once(venv: Venv) -> None:
     finally:
         (packages / "loop").unlink()
     assert "site-packages/helper.py" in found
+
+
+def test_an_interpreter_that_cannot_start_is_named_with_its_own_words(tmp_path: Path) -> None:
+    python = tmp_path / "python"
+    python.write_text("#!/bin/sh\necho tried >&2\necho 'libpython3.so: no such file' >&2\nexit 127\n")
+    python.chmod(0o755)
+    with pytest.raises(LockError) as caught:
+        EnvironmentMeter(python, tmp_path / "memory").measure()
+    assert caught.value.message == (
+        f"The interpreter {python} cannot be asked for its environment: libpython3.so: no such file."
+    )
+
+
+def test_without_gnu_find_nothing_is_measured(tmp_path: Path) -> None:
+    (tmp_path / "find").write_text("#!/bin/sh\necho 'BusyBox find'\n")
+    (tmp_path / "find").chmod(0o755)
+    code = (
+        "import pathlib, sys\n"
+        "from lab_plugin.errors import LockError\n"
+        "from lab_plugin.scorer import EnvironmentMeter\n"
+        "try:\n    EnvironmentMeter(None, pathlib.Path(sys.argv[1])).measure()\n"
+        "except LockError as error:\n    print(error.message, error.remedy)\n"
+    )
+    for folder in (tmp_path, tmp_path / "none"):
+        command = [sys.executable, "-c", code, str(tmp_path)]
+        done = subprocess.run(command, env={"PATH": str(folder)}, capture_output=True, text=True, check=True)
+        assert "GNU find" in done.stdout and "findutils" in done.stdout
