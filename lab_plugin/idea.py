@@ -102,12 +102,20 @@ class Idea(BaseModel):
         Raises:
             LedgerError: The commit is no idea of a lab.
         """
+        return cls.proposed(commit, message).model_copy(update={"commit": commit})
+
+    @classmethod
+    def proposed(cls, commit: str, message: str) -> Idea:
+        """The same as its commit's message has it, which cannot name its own commit.
+
+        Raises:
+            LedgerError: The commit is no idea of a lab.
+        """
         # Only "\n" ends a line of the message: JSON leaves other line separators as they are.
         line = next((line for line in reversed(message.split("\n")) if line.startswith(_MARK)), None)
+        if line is None:
+            raise LedgerError(f"The commit {commit[:12]} is no idea of a lab.")
         try:
-            if line is not None:
-                idea = cls.model_validate_json(line.removeprefix(_MARK))
-                return idea.model_copy(update={"commit": commit})
+            return cls.model_validate_json(line.removeprefix(_MARK))
         except ValidationError as error:
             raise LedgerError(f"The open idea {commit[:12]} cannot be read: {error}.") from error
-        raise LedgerError(f"The commit {commit[:12]} is no idea of a lab.")

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, NoReturn
 
 from pydantic import TypeAdapter, ValidationError
+from pydantic_core import from_json
 
 from lab_plugin.errors import LedgerError
 from lab_plugin.ledger._records import (
@@ -24,6 +25,7 @@ LARGEST = 8 << 20
 _ADAPTER: TypeAdapter[Record] = TypeAdapter(Record)
 _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
 _SUBJECT = 100
+_UNPRINTABLE = re.compile(r"[^\x20-\x7e]+")
 
 
 def encode(record: Record) -> str:
@@ -46,13 +48,13 @@ def decode(line: str) -> Record:
     Raises:
         ValueError: It is not canonical JSON of a record; the message says why.
     """
+    record = read(line)
     try:
-        data = _DECODER.decode(line)
-        if canonical(data) != line:
+        if canonical(from_json(line, allow_inf_nan=False)) != line:
             raise ValueError("it is not canonical JSON")
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
-    return read(line)
+    return record
 
 
 def read(line: str) -> Record:
@@ -125,7 +127,7 @@ def subject(record: Record) -> str:
         case VerdictRecord():
             value = "" if record.value is None else f" {record.value:.6g}"
             text = f"{record.number:04d} {record.slug}: {record.verdict}{value}"
-    return re.sub(r"[^\x20-\x7e]+", " ", text)[:_SUBJECT].strip()
+    return _UNPRINTABLE.sub(" ", text)[:_SUBJECT].strip()
 
 
 def _no_constant(name: str) -> NoReturn:

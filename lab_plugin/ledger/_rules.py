@@ -58,7 +58,7 @@ def proposal_faults(record: VerdictRecord, message: bytes) -> Iterator[Fault]:
         message: Of the candidate's commit.
     """
     try:
-        idea = Idea.from_commit(record.commit, message.decode("utf-8", "replace"))
+        idea = Idea.proposed(record.commit, message.decode("utf-8", "replace"))
     except LedgerError:
         yield Fault(f"the candidate {record.commit[:12]} holds no proposal that can be read")
         return

@@ -59,6 +59,18 @@ class OpenCampaign:
     spent: Spent = field(default_factory=Spent)
     kept: int = 0
 
+    def with_verdict(self, record: VerdictRecord) -> OpenCampaign:
+        """The campaign after one more of its ideas."""
+        return OpenCampaign(
+            number=self.number,
+            strategy=self.strategy,
+            fresh=self.fresh,
+            history_from=self.history_from,
+            budget=self.budget,
+            spent=_spend(self.spent, record),
+            kept=self.kept + (record.verdict == "kept"),
+        )
+
 
 class _Log:
     """Verdicts in order; only ever appended to, so that every earlier length stays a valid view."""
@@ -81,6 +93,10 @@ class Ideas(Mapping[int, VerdictRecord]):
         if position >= self._length:
             raise KeyError(number)
         return self._log.items[position]
+
+    def __contains__(self, number: object) -> bool:
+        # Asked twice for every record that is folded, mostly of a new number: without an exception for that.
+        return isinstance(number, int) and self._log.at.get(number, self._length) < self._length
 
     def __iter__(self) -> Iterator[int]:
         return (self._log.items[position].number for position in range(self._length))
@@ -217,7 +233,7 @@ class State:
             champion = Champion(record.number, record.commit, record.value, record.metrics, value)
         counted = in_epoch and record.holdout is not None and record.holdout.counted
         if campaign is not None and campaign.number == record.campaign:
-            campaign = replace(campaign, spent=_spend(campaign.spent, record), kept=campaign.kept + kept)
+            campaign = campaign.with_verdict(record)
         return State(
             lock=self.lock,
             champion=champion,

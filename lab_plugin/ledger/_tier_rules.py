@@ -48,7 +48,7 @@ def scored_faults(record: TierRecord, message: bytes) -> Iterator[Fault]:
     """
     told = f"idea {record.number} at the tier {record.tier}"
     try:
-        idea = Idea.from_commit(record.commit, message.decode("utf-8", "replace"))
+        idea = Idea.proposed(record.commit, message.decode("utf-8", "replace"))
     except LedgerError:
         yield Fault(f"the commit {record.commit[:12]} of {told} holds no proposal that can be read")
         return

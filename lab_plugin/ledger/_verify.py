@@ -31,6 +31,8 @@ from lab_plugin.repository import EMPTY_TREE, RawCommit, Repository
 _DAMAGED = "Run `git fsck`; fetch the object from a clone that has it."
 _LEFT_OUT = "The idea is left out; all others count. Restore the object from a clone if it is damaged."
 _TRIES, _PAUSE = 5, 0.2
+# Records that are read and judged together.
+_PIECE = 512
 _ID = re.compile(r"[0-9a-f]{40}")
 
 
@@ -123,13 +125,22 @@ class _Chain:
             self.problems.append(Problem(head, f"the ledger cannot be read back: {error.message}", remedy))
             return
         self.commits = ids
-        commits = self.raw = list(self._repository.raw_commits(ids))
-        if not self._check_start(ids[0], commits[0]):
-            return
-        records = [self._record(at, ids[at], commits[at]) for at in range(1, len(ids))]
+        judged = True
+        # In pieces, each of which is still at hand in the processor when its records are judged.
+        for start in range(0, len(ids), _PIECE):
+            piece = list(self._repository.raw_commits(ids[start : start + _PIECE]))
+            self.raw += piece
+            if start == 0:
+                judged = self._check_start(ids[0], piece.pop(0))
+            if judged:
+                self._read_piece(max(start, 1), piece)
+
+    def _read_piece(self, first: int, commits: Sequence[RawCommit | None]) -> None:
+        """Prove the commits from a position of the ledger on."""
+        ids = self.commits
+        records = [self._record(at, ids[at], raw) for at, raw in enumerate(commits, first)]
         candidates = self._candidates(records)
-        for at, record in enumerate(records, 1):
-            raw = commits[at]
+        for at, (raw, record) in enumerate(zip(commits, records, strict=True), first):
             if raw is None or record is None:
                 continue
             self._numbered = self._numbered or record.sequence != 0

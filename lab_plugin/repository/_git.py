@@ -6,7 +6,9 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +29,8 @@ FLAGS = tuple(
         "protocol.ext.allow=never",
         "gc.auto=0",
         "maintenance.auto=false",
+        # GIT_GRAFT_FILE below makes it speak up, at length and before what went wrong.
+        "advice.graftFileDeprecated=false",
     )
     for part in ("-c", setting)
 )
@@ -149,12 +153,25 @@ def bare(program: str, folder: Path) -> Git:
     Raises:
         RepositoryError: It cannot be made.
     """
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if not (folder / "HEAD").is_file():
+        folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        # Under another name first: an init that is killed leaves locks behind, which every later one meets.
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f"{folder.name}.") as new:
+            _init(program, Path(new, "git"))
+            # Refused where another process was there first.
+            with suppress(OSError):
+                os.rename(Path(new, "git"), folder)
+    if not (folder / "HEAD").is_file():
+        raise RepositoryError(f"{folder} is in the way of a repository of the lab's own.", "Move it away.")
+    return Git(program, folder, folder)
+
+
+def _init(program: str, folder: Path) -> None:
+    folder.mkdir(mode=0o700)
     options = ("--bare", "--quiet", "--template=", "--object-format=sha1", "--initial-branch=main")
     result = _run([program, *FLAGS, "init", *options, str(folder)], folder, _environment(), b"")
     if result.status != 0:
         raise failure("git init", folder, result)
-    return Git(program, folder, folder)
 
 
 def discover(program: str, path: Path) -> tuple[Git, Path]:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from typing import NamedTuple
 
 _SIGNATURE = b"gpgsig "
+# The headers of nearly every commit; all others are taken apart line by line.
+_USUAL = re.compile(r"tree ([0-9a-f]{40})((?:\nparent [0-9a-f]{40})*)\nauthor ([^\n]*)\ncommitter ([^\n]*)")
 
 
 class RawCommit(NamedTuple):
@@ -41,33 +44,8 @@ class RawCommit(NamedTuple):
         hashed = hashlib.sha1(b"commit %d\0" % len(data), usedforsecurity=False)
         hashed.update(data)
         head, _, message = data.partition(b"\n\n")
-        # A line that begins with a space goes on with the one before it.
-        lines = (
-            (head.replace(b"\n ", b"\0") if b"\n " in head else head).decode("utf-8", "replace").split("\n")
-        )
-        once = {"tree": "", "author": "", "committer": "", "gpgsig": ""}
-        parents: list[str] = []
-        others: list[str] = []
-        for line in lines:
-            name, _, value = line.partition(" ")
-            if name == "parent":
-                parents.append(value)
-            elif once.get(name) == "":
-                once[name] = value
-            else:
-                others.append(name)
-        return cls(
-            oid,
-            hashed.hexdigest() == oid,
-            once["tree"],
-            tuple(parents),
-            once["author"],
-            once["committer"],
-            once["gpgsig"].replace("\0", "\n"),
-            tuple(others),
-            message,
-            data,
-        )
+        headers = _headers(head)
+        return cls(oid, hashed.hexdigest() == oid, *headers, message, data)
 
     @property
     def signed_bytes(self) -> bytes:
@@ -76,6 +54,37 @@ class RawCommit(NamedTuple):
         lines = head.replace(b"\n ", b"\0").split(b"\n")
         kept = (line for line in lines if not line.startswith(_SIGNATURE))
         return b"\n".join(kept).replace(b"\0", b"\n ") + gap + message
+
+
+class _Headers(NamedTuple):
+    tree: str
+    parents: tuple[str, ...]
+    author: str
+    committer: str
+    signature: str
+    others: tuple[str, ...]
+
+
+def _headers(head: bytes) -> _Headers:
+    usual = _USUAL.fullmatch(head.decode("utf-8", "replace"))
+    if usual is not None:
+        tree, above, author, committer = usual.groups()
+        return _Headers(tree, tuple(above.split("\nparent ")[1:]), author, committer, "", ())
+    # A line that begins with a space goes on with the one before it.
+    lines = head.replace(b"\n ", b"\0").decode("utf-8", "replace").split("\n")
+    once = {"tree": "", "author": "", "committer": "", "gpgsig": ""}
+    parents: list[str] = []
+    others: list[str] = []
+    for line in lines:
+        name, _, value = line.partition(" ")
+        if name == "parent":
+            parents.append(value)
+        elif once.get(name) == "":
+            once[name] = value
+        else:
+            others.append(name)
+    signature = once["gpgsig"].replace("\0", "\n")
+    return _Headers(once["tree"], tuple(parents), once["author"], once["committer"], signature, tuple(others))
 
 
 def with_signature(data: bytes, signature: str) -> bytes:

@@ -30,6 +30,22 @@ def two(repository: Repository, tree: str) -> tuple[str, str]:
     return head, repository.commit(tree, [head], "second")
 
 
+def test_a_repository_of_its_own_is_made_whole_or_not_at_all(tmp_path: Path) -> None:
+    folder = tmp_path / "deep" / "own.git"
+    Repository.bare(folder).close()
+    # What a git that was killed here once would have left.
+    (folder / "config.lock").touch()
+    again = Repository.bare(folder)
+    assert again.read_blob(again.write_blob(b"held")) == b"held"
+    again.close()
+    assert os.listdir(folder.parent) == ["own.git"]
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken" / "mine").touch()
+    with pytest.raises(RepositoryError, match="in the way"):
+        Repository.bare(tmp_path / "taken")
+    assert os.listdir(tmp_path / "taken") == ["mine"]
+
+
 def test_a_push_moves_all_or_nothing(remote: Remote, other: Repository, two: tuple[str, str]) -> None:
     one, second = two
     remote.push([RefChange(A, one, ""), RefChange(B, second, "")])
