@@ -8,6 +8,7 @@ import hmac
 import os
 import socket
 import struct
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
@@ -63,14 +64,12 @@ class SameUserProtocol(HttpToolsProtocol):
             transport.abort()
 
 
-class SameUserOnly:
-    """`SameUserProtocol` as ASGI middleware, for servers whose protocol cannot be chosen.
+class _Door(ABC):
+    """ASGI middleware that passes on what it admits, and refuses the rest."""
 
-    Header fields that claim another peer must not be believed before it (uvicorn's `--no-proxy-headers`).
-
-    Args:
-        app: The application behind it.
-    """
+    _status = 403
+    _why: bytes
+    _headers: tuple[tuple[bytes, bytes], ...] = ()
 
     def __init__(self, app: App) -> None:
         self._app = app
@@ -81,14 +80,41 @@ class SameUserOnly:
         receive: Callable[[], Awaitable[Message]],
         send: Callable[[Message], Awaitable[None]],
     ) -> None:
-        """Answer 403, or pass on."""
-        if scope["type"] == "lifespan" or _is_own(scope.get("client"), scope.get("server")):
+        """Refuse, or pass on."""
+        if scope["type"] == "lifespan" or self._admits(scope):
             await self._app(scope, receive, send)
         else:
-            await _refuse(scope, send, 403, b"This server serves the user only who started it.")
+            await self._refuse(scope, send)
+
+    @abstractmethod
+    def _admits(self, scope: Message) -> bool:
+        """Whether a request or web socket may pass."""
+
+    async def _refuse(self, scope: Message, send: Callable[[Message], Awaitable[None]]) -> None:
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        headers = [(b"content-type", b"text/plain; charset=utf-8"), *self._headers]
+        await send({"type": "http.response.start", "status": self._status, "headers": headers})
+        await send({"type": "http.response.body", "body": self._why})
 
 
-class OwnPagesOnly:
+class SameUserOnly(_Door):
+    """`SameUserProtocol` as ASGI middleware, for servers whose protocol cannot be chosen.
+
+    Header fields that claim another peer must not be believed before it (uvicorn's `--no-proxy-headers`).
+
+    Args:
+        app: The application behind it.
+    """
+
+    _why = b"This server serves the user only who started it."
+
+    def _admits(self, scope: Message) -> bool:
+        return _is_own(scope.get("client"), scope.get("server"))
+
+
+class OwnPagesOnly(_Door):
     """ASGI middleware that refuses requests that a foreign web page made a browser send.
 
     Args:
@@ -96,24 +122,15 @@ class OwnPagesOnly:
         origins: The origins that are its own.
     """
 
+    _why = b"Only the pages of this server itself may call it."
+
     def __init__(self, app: App, origins: tuple[str, ...]) -> None:
-        self._app = app
+        super().__init__(app)
         self._origins = {origin.encode() for origin in origins}
         self._hosts = {origin.partition("//")[2].encode() for origin in origins}
 
-    async def __call__(
-        self,
-        scope: Message,
-        receive: Callable[[], Awaitable[Message]],
-        send: Callable[[Message], Awaitable[None]],
-    ) -> None:
-        """Answer 403, or pass on."""
-        if scope["type"] == "lifespan" or self._own(scope["headers"]):
-            await self._app(scope, receive, send)
-        else:
-            await _refuse(scope, send, 403, b"Only the pages of this server itself may call it.")
-
-    def _own(self, headers: list[tuple[bytes, bytes]]) -> bool:
+    def _admits(self, scope: Message) -> bool:
+        headers: list[tuple[bytes, bytes]] = scope["headers"]
         # The host is checked too: a foreign name that resolves to the loopback makes any page "same origin".
         hosts = [value for name, value in headers if name == b"host"]
         origins = [value for name, value in headers if name == b"origin"]
@@ -122,7 +139,7 @@ class OwnPagesOnly:
         )
 
 
-class WithCredential:
+class WithCredential(_Door):
     """ASGI middleware that lets in who shows the credential, by HTTP basic authentication.
 
     It stands before the whole application, so that no route can be forgotten, today's or tomorrow's.
@@ -134,38 +151,17 @@ class WithCredential:
         open_paths: Paths whose GET needs none; they must hold no data.
     """
 
+    _status = 401
+    _why = b"This server needs a user and a password."
+
     def __init__(self, app: App, credential: str, realm: str, open_paths: frozenset[str]) -> None:
-        self._app = app
+        super().__init__(app)
         self._expected = b"Basic " + base64.b64encode(credential.encode())
-        self._realm = realm.encode()
+        self._headers = ((b"www-authenticate", b'Basic realm="' + realm.encode() + b'"'),)
         self._open = open_paths
 
-    async def __call__(
-        self,
-        scope: Message,
-        receive: Callable[[], Awaitable[Message]],
-        send: Callable[[Message], Awaitable[None]],
-    ) -> None:
-        """Answer 401, or pass on."""
-        if scope["type"] == "lifespan" or self._known(scope):
-            await self._app(scope, receive, send)
-        else:
-            asked = (b"www-authenticate", b'Basic realm="' + self._realm + b'"')
-            await _refuse(scope, send, 401, b"This server needs a user and a password.", asked)
-
-    def _known(self, scope: Message) -> bool:
+    def _admits(self, scope: Message) -> bool:
         if scope["type"] == "http" and scope["method"] == "GET" and scope["path"] in self._open:
             return True
         shown = [value for name, value in scope["headers"] if name == b"authorization"]
         return len(shown) == 1 and hmac.compare_digest(shown[0], self._expected)
-
-
-async def _refuse(
-    scope: Message, send: Callable[[Message], Awaitable[None]], status: int, why: bytes, *headers: object
-) -> None:
-    if scope["type"] == "websocket":
-        await send({"type": "websocket.close", "code": 1008})
-        return
-    plain = (b"content-type", b"text/plain; charset=utf-8")
-    await send({"type": "http.response.start", "status": status, "headers": [plain, *headers]})
-    await send({"type": "http.response.body", "body": why})

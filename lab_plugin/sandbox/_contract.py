@@ -64,7 +64,10 @@ class Job:
         workspace: Host folder, seen read-only; owned by the lab, without links that leave it.
         directory: The working directory, relative to the workspace, "." for its root.
         writable: Existing files and folders, relative to the workspace, that the program may change in
-            place on the host (the editing sandbox of a proposer); nothing else in it can be changed.
+            place on the host (the editing sandbox of a proposer); nothing else in it can be changed. A
+            file may also be replaced by `rename`: its folder then takes new files, which are left to the
+            caller to judge, unless that folder has a rule of its own in `files`, is hidden, or has more
+            than 128 entries.
         files: Rules for existing files and folders, relative to the workspace ("." for all of it): `rw` as
             `writable`, `ro`, or `hidden` (an empty file or folder is seen instead). The longest match
             holds; `ro` where there is none. What is `ro` or `hidden` in an `rw` folder stays what and

@@ -38,5 +38,6 @@ def require_guarantees(sandbox: Sandbox, wanted: Iterable[str]) -> None:
         told = "; ".join(f"{name} ({GUARANTEES.get(name, 'unknown')})" for name in missing)
         raise SandboxError(
             f"[sandbox] require: sandbox {sandbox.kind!r} does not hold here: {told}.",
-            "Run as root or with delegated control groups, choose another [sandbox] kind, or demand less.",
+            "Delegate control groups to the lab (systemd-run --user --scope -p Delegate=yes lab run; as root "
+            "without --user), choose another [sandbox] kind, or demand less.",
         )

@@ -92,12 +92,18 @@ def connected(host: str) -> Iterator[docker.APIClient]:
         client.close()
 
 
-def make_image(host: str) -> str:
-    """Import the image; returns its id."""
-    data, path = archive()
+def make_image(host: str, name: str = IMAGE, more: tuple[str, ...] = ()) -> str:
+    """Import the image; returns its id.
+
+    Args:
+        host: The engine.
+        name: Of the image.
+        more: Paths of further programs that it has.
+    """
+    data, path = archive(more)
     with connected(host) as client:
-        client.import_image_from_data(data, repository=IMAGE, changes=[f"ENV PATH={path}"])
-        return str(client.inspect_image(IMAGE)["Id"])
+        client.import_image_from_data(data, repository=name, changes=[f"ENV PATH={path}"])
+        return str(client.inspect_image(name)["Id"])
 
 
 def containers(host: str) -> list[str]:
@@ -182,11 +188,11 @@ def _clear(folder: Path) -> None:
     shutil.rmtree(folder)
 
 
-def archive() -> tuple[bytes, str]:
-    """A root file system with this machine's Python and a shell, and the PATH for it."""
+def archive(more: tuple[str, ...] = ()) -> tuple[bytes, str]:
+    """A root file system with this machine's Python, a shell and further programs, and the PATH for it."""
     base, stdlib = Path(sys.base_prefix), Path(sysconfig.get_path("stdlib"))
     python = Path(os.path.realpath(sys.executable))
-    programs = [python, *map(Path, _PROGRAMS)]
+    programs = [python, *map(Path, (*_PROGRAMS, *more))]
     files = {*programs, *_libraries([*programs, *(stdlib / "lib-dynload").glob("*.so")])}
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as tar:

@@ -182,6 +182,34 @@ async def test_memory_of_a_child_that_was_killed_is_seen(sandbox, bench):
     assert execution.reason == f"used more memory than {100 << 20:,} bytes"
 
 
+# Four processes that want all they can get, and what each of them had, in how long.
+BURN = """
+import os, time
+begun, children = time.monotonic(), []
+for _ in range(3):
+    pid = os.fork()
+    if pid == 0:
+        children = []
+        break
+    children.append(pid)
+before = time.process_time()
+while time.monotonic() < begun + 2: pass
+os.write(1, b"%f %f\\n" % (time.process_time() - before, time.monotonic() - begun))
+for pid in children: os.waitpid(pid, 0)
+"""
+
+
+async def test_cpu_time_is_held(sandbox, bench):
+    if "memory_total" not in sandbox.guarantees:
+        return
+    execution = await sandbox.run(bench.python(BURN, limits={"cpus": 0.05, "wall_seconds": 600}))
+    assert execution.status == "ok", execution.stderr.read_text()
+    had = [tuple(map(float, line.split())) for line in execution.stdout.read_text().splitlines()]
+    assert len(had) == 4
+    # The kernel may overdraw a period and take it off the next.
+    assert sum(cpu for cpu, _ in had) <= 0.1 * max(wall for _, wall in had)
+
+
 async def test_a_disk_filler_is_ended(sandbox, bench):
     code = (
         "import os\n"
@@ -278,12 +306,13 @@ async def test_only_writable_paths_change(sandbox, bench):
     (bench.workspace / "src").mkdir()
     (bench.workspace / "src" / "model.py").write_text("old")
     (bench.workspace / "scorer.py").write_text("score")
+    (bench.workspace / "doc").mkdir()
     code = (
         "import os\n"
         "open('train.py','w').write('new'); open('src/model.py','w').write('new')\n"
         "open('src/more.py','w').write('+')\n"
         "os.rename('src/more.py', 'src/renamed.py')\n"
-        "for wrong in ('scorer.py', 'other.py', 'src/../scorer.py'):\n"
+        "for wrong in ('scorer.py', 'doc/other.py', 'src/../scorer.py'):\n"
         "    try: open(wrong,'w').write('evil')\n"
         "    except OSError: print('refused', wrong)"
     )
@@ -297,7 +326,7 @@ async def test_only_writable_paths_change(sandbox, bench):
     if "read_only_root" in sandbox.guarantees:
         assert execution.stdout.read_text().count("refused") == 3
         assert (bench.workspace / "scorer.py").read_text() == "score"
-        assert not (bench.workspace / "other.py").exists()
+        assert not (bench.workspace / "doc" / "other.py").exists()
 
 
 async def test_writing_in_place_is_bounded(sandbox, bench):

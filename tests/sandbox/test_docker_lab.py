@@ -15,6 +15,7 @@ from lab_plugin.campaign import Plan, open_campaign
 from lab_plugin.check import run_checks
 from lab_plugin.errors import ConfigError, LockError
 from lab_plugin.lab import Lab
+from lab_plugin.lock_in_force import require_lock
 from lab_plugin.network import Policy
 from lab_plugin.networked import NetworkedSandbox
 from lab_plugin.sandbox import ACCESS_LOG, GUARANTEES, DockerSandbox
@@ -45,7 +46,7 @@ async def test_a_lab_with_an_image_of_its_own(engine: str, home: Path, make_lab:
     await lock(folder)
     lab = Lab.open(folder)
     name = f"prefect-lab-candidate:{_tag(engine, lab.image)}"
-    assert lab.require_lock()[1].terms.environment == {"image": lab.image, "python": "python"}
+    assert require_lock(lab)[1].terms.environment == {"image": lab.image, "python": "python"}
     lab.close()
     async with open_campaign(Lab.open(folder), Plan({"iterations": 1})) as campaign:
         (record,) = [record async for record in iterate(campaign)]
@@ -57,7 +58,7 @@ async def test_a_lab_with_an_image_of_its_own(engine: str, home: Path, make_lab:
         client.tag(docker_engine.IMAGE, name)
     changed = Lab.open(folder)
     with pytest.raises(LockError, match="environment.*image"):
-        changed.require_lock()
+        require_lock(changed)
     # What was scored in the locked image is verified in it, whatever its name means today.
     assert (await verify_idea(changed, "1")).equal
     changed.close()
@@ -151,7 +152,7 @@ image = "{docker_engine.IMAGE}"
         results = list(lab.ledger.state().results)
         assert [(result.tier, result.sandbox) for result in results] == 2 * [("proxy", "bubblewrap")]
         # What runs in the image is locked with it, and what runs beside it with this machine's files.
-        environment = lab.require_lock()[1].terms.environment
+        environment = require_lock(lab)[1].terms.environment
         assert environment["image"] == lab.image
         assert "image" not in environment["tiers"]["proxy"]
         assert lab.at("proxy").image is None

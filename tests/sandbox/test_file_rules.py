@@ -7,7 +7,7 @@ import socket
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lab_plugin.errors import SandboxError
@@ -146,6 +146,72 @@ async def test_the_longest_match_holds(contained, bench):
     assert changed == {"a/one", "a/b/c/three"}
     assert (bench.workspace / "a/b/c/new").exists()
     assert "disk_quota" not in execution.guarantees
+
+
+# What editors do: a new file, renamed over the old one.
+REPLACE = """
+import os, sys
+path = sys.argv[1]
+with open(path + '.new', 'w') as file: file.write('new')
+os.replace(path + '.new', path)
+"""
+
+
+@pytest.mark.parametrize("path", ["train.py", "a/b/train.py"])
+async def test_a_writable_file_can_be_replaced_by_another(contained, bench, path):
+    tree(bench, a__b__train="x", a__b__kept="kept", a__two="2", scorer__kept="kept")
+    (bench.workspace / "a/b/train.py").write_text("old")
+    (bench.workspace / "a/b/link").symlink_to("kept")
+    (bench.workspace / "link").symlink_to("a/two")
+    before = snapshot(bench.workspace)
+    execution = await contained.run(
+        bench.job("python", "-c", REPLACE, path, role="proposer", writable=(path,))
+    )
+    assert execution.status == "ok", execution.stderr.read_text()
+    after = snapshot(bench.workspace)
+    assert after[path][1] == "new"
+    del before[path], after[path]
+    assert after == before
+    assert "disk_quota" not in execution.guarantees
+
+
+@pytest.mark.parametrize("beside", ["rw/keep.txt", "rw/a"])
+async def test_what_lies_beside_a_writable_file_stays_what_and_where_it_is(contained, bench, beside):
+    tree(bench, rw__edited="old", rw__a__b__three="3", rw__other__four="4")
+    (bench.workspace / "rw" / "keep.txt").write_text("kept")
+    before = snapshot(bench.workspace)
+    assert await attack(contained, bench, beside, {"rw/edited": "rw"}) == []
+    after = snapshot(bench.workspace)
+    assert after.keys() == before.keys() - {"rw/edited"}
+    assert after == {path: found for path, found in before.items() if path in after}
+
+
+async def test_a_folder_with_a_rule_of_its_own_or_too_many_files_keeps_it(contained, bench):
+    tree(bench, ruled__file="old", full__file="old", hidden__file="old")
+    for number in range(200):
+        (bench.workspace / "full" / str(number)).touch()
+    rules = {"ruled": "ro", "hidden": "hidden"} | {
+        f"{name}/file": "rw" for name in ("ruled", "full", "hidden")
+    }
+    code = (
+        "import os\n"
+        "for name in ('ruled', 'full', 'hidden'):\n"
+        "    open(name + '/file', 'w').write('new')\n"
+        "    try: open(name + '/more', 'w')\n"
+        "    except OSError as error: print(error.errno)"
+    )
+    execution = await contained.run(bench.python(code, role="proposer", files=rules))
+    assert execution.stdout.read_text() == "30\n" * 3, execution.stderr.read_text()
+    for name in ("ruled", "full", "hidden"):
+        assert (bench.workspace / name / "file").read_text() == "new"
+
+
+async def test_growth_beside_a_writable_file_is_bounded(contained, bench):
+    tree(bench, deep__file="old")
+    (bench.workspace / "deep" / "large").write_bytes(bytes(4 << 20))
+    code = "import time\nfor n in range(9): open(f'deep/{n}', 'wb').write(b'x' * (4 << 20))\ntime.sleep(100)"
+    job = bench.python(code, writable=("deep/file",), limits={"disk_bytes": 16 << 20})
+    assert (await contained.run(job)).status == "output"
 
 
 async def test_the_whole_workspace_may_be_writable_but_for_a_part(contained, bench):
@@ -302,6 +368,7 @@ def mode(path: str, modes: dict[str, str]) -> str:
     return next((modes[place] for place in above(path) if place in modes), "ro")
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(rules=RULES, path=PARTS)
 def test_the_mounts_say_what_the_rules_say(rules, path):
     mounts = plan(rules)
@@ -312,6 +379,7 @@ def test_the_mounts_say_what_the_rules_say(rules, path):
         assert not any(other in above(place) for other, _, _ in mounts[number + 1 :])
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(rules=RULES)
 def test_no_folder_above_what_is_kept_can_be_moved(rules):
     mounted = {place for place, _, _ in plan(rules)}

@@ -12,14 +12,9 @@ from typing import Any, NamedTuple
 from lab_plugin.errors import SandboxError, SandboxUnavailable
 from lab_plugin.sandbox._contract import Job
 from lab_plugin.sandbox._docker.inside.setup import WORKSPACE
+from lab_plugin.sandbox._launcher.grown import Grown
 from lab_plugin.sandbox._launcher.request import Broken, Refused
-from lab_plugin.sandbox._launcher.rules import (
-    Place,
-    open_places,
-    prepare,
-    require_unmoved,
-    writable_roots,
-)
+from lab_plugin.sandbox._launcher.rules import Place, open_grown, open_places, prepare, require_unmoved
 
 NETWORK_SOCKET = "/run/lab/network.sock"
 FORWARDER = "/run/lab/forwarder.py"
@@ -52,13 +47,13 @@ class Workspace(NamedTuple):
         job: Its job.
         root: Open folder.
         places: What the rules made of it.
-        grown: Open files and folders whose growth counts as the program's writing.
+        grown: What growth counts as the program's writing.
     """
 
     job: Job
     root: int
     places: list[Place]
-    grown: list[int]
+    grown: Grown
 
     @property
     def identity(self) -> list[int]:
@@ -102,9 +97,8 @@ def open_workspace(job: Job, uid: int | None, stack: ExitStack) -> Workspace:
         raise SandboxError(f"{job.name}: {refusal.message}", refusal.remedy) from None
     except OSError as error:
         raise SandboxError(f"{job.name}: the workspace cannot be given to the program: {error}") from None
-    outer = writable_roots(rules(job))
-    grown = [os.open(f"/proc/self/fd/{place.fd}", os.O_RDONLY) for place in places if place.path in outer]
-    for fd in grown:
+    grown = open_grown(places)
+    for fd in grown.fds:
         stack.callback(os.close, fd)
     return Workspace(job, root, places, grown)
 

@@ -4,29 +4,30 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import suppress
 
-from lab_plugin.sandbox._launcher.folders import TooDeep, disk_usage
+from lab_plugin.sandbox._launcher.folders import TooDeep
+from lab_plugin.sandbox._launcher.grown import Grown
 
 
 class Growth:
-    """What open files and folders have grown by since this was made.
+    """What files and folders have grown by since this was made.
 
     Args:
         grown: The files and folders.
         limit: Bytes that they may grow by.
     """
 
-    def __init__(self, grown: Sequence[int], limit: int) -> None:
+    def __init__(self, grown: Grown, limit: int) -> None:
         self._grown = grown
         self._limit = limit
-        self._before = sum(map(disk_usage, grown))
+        self._before = grown.bytes()
 
     @property
     def watched(self) -> bool:
         """There is anything that can grow."""
-        return bool(self._grown)
+        return bool(self._grown.fds)
 
     def is_beyond(self, pids: Iterable[int]) -> bool:
         """Whether it is more than the limit.
@@ -34,16 +35,16 @@ class Growth:
         Args:
             pids: The job's processes; what they removed and hold open counts, where this user may look.
         """
-        if not self._grown:
+        if not self._grown.fds:
             return False
         try:
-            written = sum(map(disk_usage, self._grown)) - self._before
+            written = self._grown.bytes() - self._before
         except TooDeep:
             return True
         return written + self._removed(pids) > self._limit
 
     def _removed(self, pids: Iterable[int]) -> int:
-        devices = {os.fstat(fd).st_dev for fd in self._grown}
+        devices = {os.fstat(fd).st_dev for fd in self._grown.fds}
         found: dict[tuple[int, int], int] = {}
         for pid in pids:
             # What ended or was closed meanwhile does not count any more.

@@ -15,7 +15,7 @@ from .folders import FOLDER
 from .launch import NotStarted, launch, restrict, user_processes
 from .mounts import SCRATCH, build, namespaces_remedy, separate
 from .request import Broken, Request
-from .rules import require_unmoved, writable_roots
+from .rules import open_grown, require_unmoved
 from .stage import Ended, Stage
 from .streams import Stream
 
@@ -43,12 +43,7 @@ class BubblewrapStage(Stage):
         separate()
         self._view = build(request)
         self._scratch = os.open(SCRATCH, FOLDER)
-        roots = set(writable_roots(request.rules))
-        self.grown = [
-            os.open(f"/proc/self/fd/{place.fd}", os.O_RDONLY)
-            for place in self._view.places
-            if place.path in roots
-        ]
+        self.grown = open_grown(self._view.places)
 
     def start(self, streams: tuple[Stream, Stream]) -> int:
         """See `Stage.start`: the pidfd of the namespace's init, which waits for `release`."""

@@ -80,12 +80,17 @@ def walk(
             continue
 
 
-def disk_usage(root: int) -> int:
-    """Bytes on disk below an open folder, or of an open file."""
+def disk_usage(root: int, skipped: Container[tuple[int, int]] = ()) -> int:
+    """Bytes on disk below an open folder, or of an open file.
+
+    Args:
+        root: It.
+        skipped: (device, inode) of what is left out, with all below it.
+    """
     status = os.fstat(root)
     if not stat.S_ISDIR(status.st_mode):
         return status.st_blocks * 512
-    return sum(found.st_blocks * 512 for _, _, found in walk(root))
+    return sum(found.st_blocks * 512 for _, _, found in walk(root, 0, skipped))
 
 
 def own_all(root: int, uid: int | None, skipped: Container[tuple[int, int]]) -> None:

@@ -13,7 +13,7 @@ from . import linux
 from .bubblewrap import BubblewrapStage
 from .cgroup import Family
 from .cgroup_group import Group
-from .folders import FOLDER, TooDeep, disk_usage, remove_tree
+from .folders import FOLDER, TooDeep, remove_tree
 from .launch import NotStarted
 from .mounts import LOGS
 from .outputs import collect
@@ -114,7 +114,7 @@ class JobRun:
         return BubblewrapStage(request, group, calls)
 
     def _play(self, stage: Stage, streams: tuple[Stream, Stream]) -> tuple[Ended, float]:
-        self._grown_before = sum(disk_usage(fd) for fd in stage.grown)
+        self._grown_before = stage.grown.bytes()
         begun = time.monotonic()
         try:
             pidfd = stage.start(streams)
@@ -140,7 +140,7 @@ class JobRun:
         for fd in (pidfd, self._channel.fileno(), *(stream.read_end for stream in streams)):
             poll.register(fd, select.POLLIN)
         by_fd = {stream.read_end: stream for stream in streams}
-        look = time.monotonic() + _LOOK_SECONDS if stage.grown else deadline
+        look = time.monotonic() + _LOOK_SECONDS if stage.grown.fds else deadline
         while True:
             # A kill is sent again each round: a fork may have been faster than the first.
             wait = 0.01 if self._cause else max(0.0, min(deadline, look) - time.monotonic())
@@ -157,7 +157,7 @@ class JobRun:
             now = time.monotonic()
             if now >= deadline:
                 self._cause = self._cause or "timeout"
-            elif stage.grown and now >= look:
+            elif stage.grown.fds and now >= look:
                 self._look(stage)
                 look = time.monotonic() + max(_LOOK_SECONDS, 20 * (time.monotonic() - now))
             if self._cause:
@@ -165,8 +165,8 @@ class JobRun:
 
     def _look(self, stage: Stage) -> None:
         try:
-            written = sum(disk_usage(fd) for fd in stage.grown) - self._grown_before
-            written += unlinked_bytes(stage.grown)
+            written = stage.grown.bytes() - self._grown_before
+            written += unlinked_bytes(stage.grown.fds)
         except TooDeep:
             written = self._request.disk_bytes + 1
         if written > self._request.disk_bytes:
@@ -176,7 +176,7 @@ class JobRun:
         self, stage: Stage, group: Group, destination: int, ended: Ended, wall: float
     ) -> dict[str, Any]:
         usage = group.usage()
-        if stage.grown:
+        if stage.grown.fds:
             self._look(stage)
         status, reason = self._status(stage, ended, usage.killed_for_memory)
         taken, refused = self._collect(stage, destination)

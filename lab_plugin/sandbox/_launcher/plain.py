@@ -8,6 +8,7 @@ import signal
 from . import linux, seccomp
 from .cgroup_group import Group
 from .folders import FOLDER, remove_tree
+from .grown import Grown
 from .launch import launch, restrict
 from .layout import PROGRAMS, Layout, python_script, variables
 from .processes import end_descendants, kill_descendants
@@ -32,9 +33,8 @@ class PlainStage(Stage):
         self._scratch = os.open(_SCRATCH, FOLDER, dir_fd=destination)
         for name in ("outputs", "tmp", "bin"):
             os.mkdir(name, 0o700, dir_fd=self._scratch)
-        self.grown = [self._scratch]
-        for relative in writable_roots(request.rules):
-            self.grown.append(os.open(f"{request.workspace}/{relative}", os.O_RDONLY | os.O_NOFOLLOW))
+        roots = [f"{request.workspace}/{relative}" for relative in writable_roots(request.rules)]
+        self.grown = Grown([self._scratch, *(os.open(root, os.O_RDONLY | os.O_NOFOLLOW) for root in roots)])
 
     def start(self, streams: tuple[Stream, Stream]) -> int:
         """See `Stage.start`; the program runs at once."""

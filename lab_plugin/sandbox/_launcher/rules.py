@@ -12,10 +12,11 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from .folders import TooDeep, anchor, own_all
+from .grown import Grown, identity
+from .replacing import with_folders
 from .request import Broken, Refused
 
 ROOT = "."
-_Identity = tuple[int, int]
 
 
 class Place(NamedTuple):
@@ -62,7 +63,7 @@ def writable_roots(rules: Mapping[str, str]) -> list[str]:
 
 
 def open_places(workspace: int, rules: Mapping[str, str]) -> list[Place]:
-    """Open what the rules name, none of it through a link.
+    """Open what the rules name, and the folders in which it may be replaced, none of it through a link.
 
     Args:
         workspace: Open folder.
@@ -74,8 +75,20 @@ def open_places(workspace: int, rules: Mapping[str, str]) -> list[Place]:
     for path in rules:
         os.close(_open(workspace, path, rules[path]))
     return [
-        Place(path, mode, _open(workspace, path, mode), protected) for path, mode, protected in plan(rules)
+        Place(path, mode, _open(workspace, path, mode), protected)
+        for path, mode, protected in plan(with_folders(workspace, rules))
     ]
+
+
+def open_grown(places: list[Place]) -> Grown:
+    """Open what a program may write to; the caller closes it."""
+    modes = {place.path: place.mode for place in places}
+    fds = [
+        os.open(f"/proc/self/fd/{place.fd}", os.O_RDONLY)
+        for place in places
+        if place.mode == "rw" and (place.path == ROOT or _mode(_above(place.path)[0], modes) != "rw")
+    ]
+    return Grown(fds, frozenset(identity(place.fd) for place in places if place.mode != "rw"))
 
 
 def prepare(places: list[Place], uid: int | None) -> None:
@@ -88,7 +101,7 @@ def prepare(places: list[Place], uid: int | None) -> None:
     Raises:
         Refused: A hard link would carry a change out, or show what is hidden.
     """
-    kept = {_identity(place.fd) for place in places if place.mode != "rw"}
+    kept = {identity(place.fd) for place in places if place.mode != "rw"}
     for place in places:
         status = os.fstat(place.fd)
         kept_file = (place.protected or place.mode == "hidden") and stat.S_ISREG(status.st_mode)
@@ -117,9 +130,9 @@ def require_unmoved(workspace: int, places: list[Place]) -> None:
             except OSError:
                 found = None
             else:
-                found = _identity(fd)
+                found = identity(fd)
                 os.close(fd)
-            if found != _identity(place.fd):
+            if found != identity(place.fd):
                 raise Broken(f"{place.path}, which is {place.mode}, was replaced while the job ran")
 
 
@@ -136,11 +149,6 @@ def _open(workspace: int, path: str, mode: str) -> int:
         os.close(fd)
         raise Refused(f"{path} is neither a file nor a folder")
     return fd
-
-
-def _identity(fd: int) -> _Identity:
-    status = os.fstat(fd)
-    return status.st_dev, status.st_ino
 
 
 def _parts(path: str) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from typing import NamedTuple
 
+from .grown import Grown
 from .streams import Stream
 
 
@@ -28,10 +29,10 @@ class Stage:
     """One job's place. The constructor makes it, `start` fills it, `finish` proves that it is empty.
 
     Attributes:
-        grown: Open files and folders on the host's disk whose growth counts as the job's writing.
+        grown: What is on the host's disk whose growth counts as the job's writing.
     """
 
-    grown: list[int]
+    grown: Grown
 
     def start(self, streams: tuple[Stream, Stream]) -> int:
         """Start the program, held back; the returned pidfd is readable when it ended.

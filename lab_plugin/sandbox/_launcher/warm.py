@@ -11,6 +11,7 @@ import time
 from typing import Any
 
 from .cgroup_group import Group
+from .grown import Grown
 from .launch import MORE_FILE_SIZE, user_processes
 from .layout import variables
 from .mounts import WORKSPACE, namespaces_remedy, separate
@@ -46,7 +47,7 @@ class WarmStage(Stage):
         self._warden = -1
         self._go = -1
         self._buffer = b""
-        self.grown = []
+        self.grown = Grown([])
         # The warden makes itself ready while the view is put together.
         self._channel = self._call_warden()
         separate()
