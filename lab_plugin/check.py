@@ -15,6 +15,8 @@ from lab_plugin.config import check_committed
 from lab_plugin.errors import LabError, LockError, SandboxError
 from lab_plugin.holdout import find_overlaps
 from lab_plugin.lab import Lab
+from lab_plugin.lab_branches import require_branches
+from lab_plugin.lock_in_force import require_lock
 from lab_plugin.locking import probe_baseline, probe_holdout
 from lab_plugin.opening import open_current
 from lab_plugin.promotion import Decided
@@ -85,7 +87,7 @@ async def _signing(lab: Lab) -> str:
 
 async def _git(lab: Lab) -> str:
     commit = lab.repository.head()
-    lab.require_branches()
+    require_branches(lab)
     check_committed(lab.config, lab.repository.entries(lab.repository.tree_of(commit)), lab.directory)
     dirty = lab.repository.is_dirty()
     note = "; the working tree has uncommitted changes, which are no part of it" if dirty else ""
@@ -245,7 +247,7 @@ async def _services(lab: Lab) -> list[Finding]:
 async def _lock(lab: Lab) -> str:
     if lab.ledger.state().lock is None:
         return "not locked yet: `lab lock` comes next"
-    record, _ = lab.require_lock()
+    record, _ = require_lock(lab)
     return f"epoch {record.epoch}, digest {record.digest[:12]}"
 
 

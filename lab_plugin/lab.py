@@ -1,4 +1,4 @@
-"""One lab, opened: its configuration, repository, ledger and folders, and the names of its refs."""
+"""One lab, opened: its configuration, repository, ledger and folders."""
 
 from __future__ import annotations
 
@@ -13,23 +13,21 @@ from typing import TYPE_CHECKING
 from lab_plugin import config as configuration
 from lab_plugin.block_settings import BlockSettings, remembered
 from lab_plugin.config import LOCK_FILE, Config, is_scorer_file
-from lab_plugin.errors import ConfigError, LockError, RepositoryError
-from lab_plugin.expected_lock import require_expected
-from lab_plugin.home import Home, identity, shared_identity
-from lab_plugin.ledger import Ledger, LockRecord
+from lab_plugin.errors import ConfigError
+from lab_plugin.home import Home
+from lab_plugin.lab_names import LabNames
+from lab_plugin.ledger import Ledger
 from lab_plugin.redaction import Redactor
-from lab_plugin.repository import Lease, Repository, WorkspacePool
+from lab_plugin.repository import Repository, WorkspacePool
 from lab_plugin.sandbox import Sandbox, build_image, image_of
 from lab_plugin.sandboxing import sandbox_of
 from lab_plugin.scorer import (
-    FILE_NAME,
     FileHasher,
     Lock,
     Snapshot,
     Terms,
     TrialRunner,
     materialise_snapshot,
-    read_lock,
     require_equal,
 )
 from lab_plugin.terms import Look, TermsReader
@@ -38,7 +36,7 @@ if TYPE_CHECKING:
     from lab_plugin.services import Services
 
 
-class Lab:
+class Lab(LabNames):
     """An opened lab. Opening reads and checks, and changes nothing.
 
     Args:
@@ -47,12 +45,9 @@ class Lab:
         blocks: What its Prefect blocks said, where they were looked up.
 
     Attributes:
-        config: The lab's `lab.toml`.
-        repository: The user's git repository.
         ledger: The lab's ledger.
         home: The user's state folder.
-        identity: Eight hex digits, stable for this lab in this repository.
-        directory: The lab's folder relative to the repository's root, "." for the root.
+        folder: Its own folder in there.
         redactor: Takes secrets out of what is shown or kept.
         blocks: What its Prefect blocks said, where they were looked up for this.
     """
@@ -67,14 +62,9 @@ class Lab:
         images: Mapping[str, str] | None = None,
         blocks: BlockSettings | None = None,
     ) -> None:
-        self.config = config
-        # Of a lab at another tier, the one that decides.
-        self._main = self
-        self.repository = repository
+        super().__init__(config, repository)
+        self._deciding = self
         self.home = home
-        self.directory = config.folder.resolve().relative_to(repository.top.resolve()).as_posix()
-        self.name = config.lab.name
-        self.identity = identity(repository.common_dir, self.directory, self.name)
         self.ledger = Ledger(repository, self.name)
         self.folder = home.lab(self.name, self.identity)
         credentials = [*config.candidate.credentials, *config.proposer.credentials]
@@ -122,7 +112,7 @@ class Lab:
         Raises:
             ConfigError: They are not.
         """
-        if names := self._main.config.unresolved(table):
+        if names := self._deciding.config.unresolved(table):
             raise ConfigError(
                 f"[{table}] of {self.config.source} names the block {names[0]}, whose settings are not known "
                 "on this machine yet.",
@@ -158,71 +148,15 @@ class Lab:
         return self._at[tier]
 
     @property
+    def deciding(self) -> Lab:
+        """The same lab at the tier that decides."""
+        return self._deciding
+
+    @property
     def place(self) -> tuple[object, ...]:
         """What decides in which sandbox programs run; tiers that have it in common share one."""
         candidate = self.config.candidate
         return (self.config.sandbox, candidate.gpus > 0, candidate.network, candidate.credentials)
-
-    @property
-    def best_ref(self) -> str:
-        """The champion's branch, as a full ref."""
-        return f"refs/heads/{self.best_branch}"
-
-    @property
-    def best_branch(self) -> str:
-        """The champion's branch."""
-        return f"lab/{self.name}/best"
-
-    @property
-    def lease_ref(self) -> str:
-        """Who may move the champion."""
-        return f"refs/lab/{self.name}/lease"
-
-    @property
-    def open_prefix(self) -> str:
-        """Where proposals without a verdict are kept."""
-        return f"refs/lab/{self.name}/open/"
-
-    @property
-    def queue_ref(self) -> str:
-        """What the owner wishes of the open ideas."""
-        return f"refs/lab/{self.name}/queue"
-
-    @property
-    def numbers_ref(self) -> str:
-        """The number of the next idea."""
-        return f"refs/lab/{self.name}/numbers"
-
-    @property
-    def shared_prefix(self) -> str:
-        """Where the refs of the git remote were when they were last taken in; see `lab_plugin.sharing`."""
-        return f"refs/lab/{self.name}/shared/"
-
-    @property
-    def incoming_prefix(self) -> str:
-        """Where they were when they were last seen."""
-        return f"refs/lab/{self.name}/incoming/"
-
-    @cached_property
-    def key(self) -> str:
-        """Eight hex digits that tell this lab from others of its name, in every clone that shares it."""
-        if self.config.lab.remote is None:
-            return self.identity
-        address = self.repository.remote(self.config.lab.remote, base=self.config.folder).address
-        return shared_identity(address, self.directory, self.name)
-
-    @property
-    def tag(self) -> str:
-        """The Prefect tag of all runs of this lab."""
-        return f"lab:{self.name}-{self.key}"
-
-    def branch(self, idea: str) -> str:
-        """The branch of an idea, from its name `0007-wider-mlp`."""
-        return f"lab/{self.name}/ideas/{idea}"
-
-    def path(self, relative: str) -> str:
-        """A path of the lab as a path of the repository."""
-        return relative if self.directory == "." else f"{self.directory}/{relative}"
 
     def hides(self, path: str) -> bool:
         """Whether a path of the repository is the scorer's or the hold-out's, and so never in a workspace."""
@@ -231,11 +165,11 @@ class Lab:
             if inside == path:
                 return False
             path = inside
-        return is_scorer_file(path, self._main.config.scorer_patterns) or self._is_sealed(path)
+        return is_scorer_file(path, self._deciding.config.scorer_patterns) or self._is_sealed(path)
 
     def _is_sealed(self, path: str) -> bool:
         """Whether a path tells of the hold-out; the lock does, by digests that could be guessed at."""
-        holdout = self._main.config.scorer.holdout
+        holdout = self._deciding.config.scorer.holdout
         if holdout is None:
             return False
         data = (holdout.data,) if holdout.data else ()
@@ -249,45 +183,6 @@ class Lab:
     def pool(self) -> WorkspacePool:
         """The lab's workspaces; one pool, which knows what its slots hold."""
         return WorkspacePool(self.repository, self.folder / "workspaces", self.hides)
-
-    def require_branches(self) -> None:
-        """See that the lab can have its branches.
-
-        Raises:
-            RepositoryError: A branch called `lab` is in the way, or the champion's branch is checked out, and
-                would change under somebody's feet.
-        """
-        if self.repository.ref("refs/heads/lab") is not None:
-            raise RepositoryError(
-                "A branch called 'lab' is in the way of the lab's branches lab/...",
-                "Rename it: git branch -m lab another-name",
-            )
-        if (place := self.repository.checked_out(self.best_branch)) is not None:
-            raise RepositoryError(
-                f"The champion's branch {self.best_branch} is checked out in {place}, and a keep moves it.",
-                f"Leave it: git -C {place} switch --detach, or switch to another branch.",
-            )
-
-    def mend(self, lease: Lease) -> None:
-        """Finish what a dead process left half done; the champion's branch is at the champion afterwards.
-
-        Raises:
-            RepositoryError: The branch is at a commit that the ledger lacks; moving it could lose that.
-        """
-        self.ledger.recover([lease.fence()])
-        champion, found = self.ledger.state().champion, self.repository.ref(self.best_ref)
-        if champion is not None and found != champion.commit:
-            raise RepositoryError(
-                f"{self.best_branch} is at a commit that is not the ledger's, not at the champion.",
-                f"Keep that commit elsewhere if you need it, then: "
-                f"git branch -f {self.best_branch} {champion.commit}",
-            )
-        if champion is None and found is not None:
-            raise RepositoryError(
-                f"There is a branch {self.best_branch}, but no lock in the ledger {self.ledger.ref}.",
-                f"Fetch the ledger from a clone that has it: git fetch REMOTE '{self.ledger.ref}:"
-                f"{self.ledger.ref}'; or rename the branch.",
-            )
 
     @cached_property
     def image(self) -> str | None:
@@ -359,8 +254,8 @@ class Lab:
             LockError: A file or the interpreter cannot be read.
             SandboxUnavailable: There is no engine that has the image.
         """
-        if self._main is not self:
-            return self._main.terms(look, locked)
+        if self._deciding is not self:
+            return self._deciding.terms(look, locked)
         away = self._away() if locked is not None else set()
         known = dict(locked.environment) if locked is not None else {}
         apart: dict[str, object] = known.pop("tiers", {})
@@ -410,53 +305,6 @@ class Lab:
             LockError: Something changed; a line says what.
         """
         require_equal(lock.terms, self.terms(look, lock.terms), self._terms.changes())
-
-    def require_lock(self) -> tuple[LockRecord, Lock]:
-        """The lock in force, proved to be what is found now.
-
-        Raises:
-            LockError: There is none, it is not the one of `[lock]`, `lab.lock` and the ledger disagree, or
-                something changed since.
-            ConfigError: `[lock]` is in a block that was never looked up here.
-        """
-        record = self.ledger.state().lock
-        if record is None:
-            raise LockError(f"The lab {self.name} is not locked yet.", "Run `lab lock`.")
-        self.require_own(record)
-        self.require_settings("lock")
-        require_expected(self._main.config, record)
-        if not (self.config.folder / FILE_NAME).exists():
-            raise LockError(
-                f"{FILE_NAME} is missing in {self.config.folder}; by the ledger the lab is locked.",
-                f"Run `lab lock`: it writes {FILE_NAME} again. Committed, it is in every clone.",
-            )
-        lock = read_lock(self.config.folder / FILE_NAME)
-        if lock.digest != record.digest:
-            raise LockError(
-                f"{FILE_NAME} (epoch {lock.epoch}) is not the lock of the ledger (epoch {record.epoch}).",
-                f"Run `lab lock`: it writes {FILE_NAME} again, or says what changed since the ledger's lock.",
-            )
-        if lock.noise != {name: noise.model_dump(mode="json") for name, noise in record.noise.items()}:
-            raise LockError(
-                f"{FILE_NAME} was edited by hand: its noise is not that of the ledger.",
-                f"Run `lab lock`: it writes {FILE_NAME} again.",
-            )
-        self.require_terms(lock)
-        return record, lock
-
-    def require_own(self, record: LockRecord) -> None:
-        """See that a lock is this lab's, and not that of one with the same name in another folder.
-
-        Raises:
-            LockError: It is of another folder.
-        """
-        if record.directory != self.directory:
-            raise LockError(
-                f"By its ledger, the lab {self.name} of this repository lies in the folder "
-                f"{record.directory!r}; this one lies in {self.directory!r}.",
-                "Give this lab another [lab] name. If it was moved, commit that, and run "
-                "`lab lock --baseline HEAD --reason 'moved'`.",
-            )
 
     def runner_of(
         self, sandbox: Sandbox, tree: str, files: Mapping[str, str], config: Config | None = None

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from lab_plugin.calibration import calibrate
 from lab_plugin.campaign import trial_params
@@ -20,7 +17,9 @@ from lab_plugin.expected_lock import unexpected
 from lab_plugin.holdout import HoldoutScore, find_overlaps, holdout_runner, score_holdout, store_holdout
 from lab_plugin.idea import PlannedPoint
 from lab_plugin.lab import Lab
+from lab_plugin.lab_branches import mend_branches, require_branches
 from lab_plugin.ledger import Holdout, LockRecord, State
+from lab_plugin.lock_in_force import require_own
 from lab_plugin.repository import RefChange
 from lab_plugin.rescore import Rescoring, score_tree, with_collected_tests
 from lab_plugin.sandbox import Sandbox
@@ -28,6 +27,7 @@ from lab_plugin.scorer import FILE_NAME, Terms, differences, store_snapshot
 from lab_plugin.sharing import held
 from lab_plugin.tier_scores import score_tiers
 from lab_plugin.timestamps import utc_now
+from lab_plugin.whole_file import write_whole
 
 
 @dataclass(frozen=True)
@@ -66,11 +66,11 @@ async def lock_lab(lab: Lab, sandbox: Sandbox, reason: str = "", baseline: str =
     """
     async with held(lab, "lab lock") as held_lab:
         lease = held_lab.lease
-        lab.mend(lease)
+        mend_branches(lab, lease)
         lab.ledger.require_signing()
         state = lab.ledger.state()
         if state.lock is not None and not baseline:
-            lab.require_own(state.lock)
+            require_own(lab, state.lock)
         changes: tuple[str, ...] = ()
         if state.lock is not None:
             terms = await asyncio.to_thread(lab.terms, "now")
@@ -134,7 +134,7 @@ async def probe_holdout(lab: Lab, sandbox: Sandbox, commit: str) -> HoldoutScore
 async def _open_epoch(
     lab: Lab, sandbox: Sandbox, state: State, reason: str, baseline: str
 ) -> tuple[LockRecord, Terms]:
-    lab.require_branches()
+    require_branches(lab)
     champion = None if baseline else state.champion
     if champion is not None:
         commit = champion.commit
@@ -242,12 +242,4 @@ def _write_lock(lab: Lab, terms: Terms, record: LockRecord) -> None:
     data = lock_of(record, terms).to_bytes()
     if target.is_file() and target.read_bytes() == data:
         return
-    descriptor, partial = tempfile.mkstemp(prefix=f".{FILE_NAME}-", dir=lab.config.folder)
-    try:
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(data)
-        os.chmod(partial, 0o644)
-        os.replace(partial, target)
-    except OSError:
-        Path(partial).unlink(missing_ok=True)
-        raise
+    write_whole(target, data, 0o644)

@@ -9,7 +9,6 @@ from pathlib import Path
 from lab_plugin.details import read_curves
 from lab_plugin.errors import ConfigError
 from lab_plugin.evidence import EvidenceDesk
-from lab_plugin.importing import rows_file
 from lab_plugin.lab import Lab
 from lab_plugin.ledger import ImportRecord, VerdictRecord
 from lab_plugin.tracking import Mirror, Store
@@ -45,6 +44,9 @@ def make_mirror(lab: Lab) -> Mirror:
 
     def files(record: VerdictRecord | ImportRecord) -> Mapping[str, bytes | Path]:
         if isinstance(record, ImportRecord):
+            # Late: most commands know the store, and read nothing that was imported.
+            from lab_plugin.importing import rows_file
+
             return {"imported.jsonl": rows_file(lab.repository, record)}
         return evidence.of(record)
 

@@ -1,6 +1,6 @@
 """The hold-out: a sealed scoring of what is about to be kept, counted, and told to nobody who makes ideas."""
 
-from lab_plugin.holdout._desk import HoldoutDesk
+from lab_plugin.holdout._desk import HoldoutDesk, UntilStopped
 from lab_plugin.holdout._guard import judge
 from lab_plugin.holdout._looks import Looks
 from lab_plugin.holdout._overlap import find_overlaps
@@ -15,6 +15,7 @@ __all__ = [
     "HoldoutDesk",
     "HoldoutScore",
     "Looks",
+    "UntilStopped",
     "find_overlaps",
     "holdout_runner",
     "judge",

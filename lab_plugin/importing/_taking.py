@@ -15,6 +15,7 @@ from lab_plugin.importing._reading import Form, Reading, Unfinished, Wish
 from lab_plugin.importing._row import BadRow, Row
 from lab_plugin.importing._stored import read_rows, store_rows
 from lab_plugin.lab import Lab
+from lab_plugin.lab_branches import mend_branches
 from lab_plugin.ledger import Goal, ImportRecord, LockRecord, State
 from lab_plugin.repository import Lease
 from lab_plugin.timestamps import utc_now
@@ -225,7 +226,7 @@ def _counted(lab: Lab, told: ImportReport, rows: Iterable[Row]) -> ImportReport:
 
 def _write(lab: Lab, lock: LockRecord, told: ImportReport, found: _Found) -> ImportReport:
     with Lease.acquire(lab.repository, lab.lease_ref, "lab import") as lease:
-        lab.mend(lease)
+        mend_branches(lab, lease)
         lab.ledger.require_signing()
         if lab.ledger.state().lock != lock:
             raise ImportingError("The lab was locked anew meanwhile.", "Run `lab import` again.")

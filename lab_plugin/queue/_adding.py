@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from lab_plugin.errors import LabError, LockError
 from lab_plugin.idea import Idea
 from lab_plugin.lab import Lab
+from lab_plugin.lock_in_force import require_own
 from lab_plugin.owner_points import point_of_revision, point_of_values
 from lab_plugin.proposers import clean_block, clean_line
 from lab_plugin.queue._numbers import Numbers
@@ -56,7 +57,7 @@ def add_idea(lab: Lab, wanted: Addition) -> Idea:
     champion, record = state.champion, state.lock
     if champion is None or record is None:
         raise LockError(f"The lab {lab.name} is not locked yet.", "Run `lab lock`.")
-    lab.require_own(record)
+    require_own(lab, record)
     if abs(wanted.priority) > MOST_PRIORITY:
         raise LabError(f"A priority is from -{MOST_PRIORITY} to {MOST_PRIORITY}, not {wanted.priority}.")
     _require_sound(lab, wanted)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from lab_plugin.errors import LabError, LedgerError, LedgersDiverged, RepositoryError
 from lab_plugin.lab import Lab
+from lab_plugin.lab_branches import require_branches
 from lab_plugin.ledger import Entry, VerdictRecord
 from lab_plugin.queue import Wishes, WishStore, read_next
 from lab_plugin.repository import RefChange
@@ -108,7 +109,7 @@ class _Planner:
         found = self._seen.ours.get(BEST)
         # Where it is at something else, `Lab.mend` says so.
         if after is not None and found != after.commit and found in (None, before and before.commit):
-            lab.require_branches()
+            require_branches(lab)
             self._take(BEST, after.commit)
 
     # --- open ideas ------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from lab_plugin.errors import LabError, RemoteGone
 from lab_plugin.events import Notice, publish
 from lab_plugin.lab import Lab
+from lab_plugin.lab_branches import require_branches
 from lab_plugin.ledger import VerdictRecord
 from lab_plugin.repository import Lease, RefChange
 from lab_plugin.sharing._clone import Clone, clone_of
@@ -140,7 +141,7 @@ def _set_aside(clone: Clone) -> str:
         repository = lab.repository
         if repository.is_ancestor(ours, theirs) or repository.is_ancestor(theirs, ours):
             return ""
-        lab.require_branches()
+        require_branches(lab)
         alone = set(repository.first_parent_ids(ours, theirs))
         entries = [entry for entry in lab.ledger.records() if entry.commit in alone]
         shared = [entry.commit for entry in lab.ledger.records() if entry.commit not in alone]

@@ -6,7 +6,9 @@ import time
 
 from lab_plugin.errors import LabError
 from lab_plugin.lab import Lab
+from lab_plugin.lab_branches import mend_branches
 from lab_plugin.ledger import VerdictRecord, fetch_command
+from lab_plugin.lock_in_force import require_lock
 from lab_plugin.mirroring import known_store
 from lab_plugin.queue import open_ideas
 from lab_plugin.repository import Lease
@@ -32,7 +34,7 @@ def champion_findings(lab: Lab, lease: Lease | None) -> list[Finding]:
             Finding("champion", f"{where} {what}", where, "`lab watchdog` says more when no campaign runs.")
         ]
     try:
-        lab.mend(lease)
+        mend_branches(lab, lease)
     except LabError as error:
         return [Finding("champion", error.message, where, error.remedy)]
     return [
@@ -47,7 +49,7 @@ def lock_findings(lab: Lab) -> list[Finding]:
         remedy = f"Run `lab lock`; in a clone of a lab that is locked, `{fetch}`."
         return [Finding("lock", "there is no lock in the ledger", lab.ledger.ref, remedy)]
     try:
-        lab.require_lock()
+        require_lock(lab)
     except LabError as error:
         return [Finding("lock", error.message, str(lab.config.folder), error.remedy)]
     return []

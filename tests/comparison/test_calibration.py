@@ -10,6 +10,7 @@ from lab_plugin.decision import calibration_seed, comparison_seed, estimate_nois
 from lab_plugin.errors import LockError
 from lab_plugin.lab import Lab
 from lab_plugin.ledger import LockRecord
+from lab_plugin.lock_in_force import require_lock
 from tests.campaign.conftest import lock
 from tests.comparison.toy import Toy
 from tests.conftest import git
@@ -19,7 +20,7 @@ FILE = "lab.lock"
 
 def locked(toy: Toy) -> LockRecord:
     lab = Lab.open(toy.folder)
-    record, _ = lab.require_lock()
+    record, _ = require_lock(lab)
     lab.close()
     return record
 

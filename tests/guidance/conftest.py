@@ -46,6 +46,7 @@ async def guided(folder: Path, iterations: int, owner: Owner | None) -> list[Ver
     async with open_campaign(Lab.open(folder), Plan({"iterations": iterations}), owner) as campaign:
         while (number := await campaign.next()) is not None:
             try:
+                campaign.begin(number)
                 await campaign.propose(number)
                 await campaign.ask(number)
                 record = await take(campaign, number)

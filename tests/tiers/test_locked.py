@@ -10,6 +10,7 @@ from lab_plugin.campaign import Plan, open_campaign
 from lab_plugin.check import run_checks
 from lab_plugin.errors import LockError
 from lab_plugin.lab import Lab
+from lab_plugin.lock_in_force import require_lock
 from tests.campaign.conftest import iterate, lock
 from tests.comparison.toy import SCORER, Toy, idea
 from tests.conftest import git
@@ -93,13 +94,13 @@ async def test_no_tier_shows_the_scorer_of_another_or_the_holdout(make_toy: Call
         assert old in text
         (toy.folder / "lab.toml").write_text(text.replace(old, new))
         with opened(toy.folder) as lab, pytest.raises(LockError) as raised:
-            lab.require_lock()
+            require_lock(lab)
         assert named in str(raised.value), named
         assert "lab lock --reason" in raised.value.remedy
     (toy.folder / "lab.toml").write_text(text)
     (toy.folder / "rough" / "score.py").write_text(SCORER)
     with opened(toy.folder) as lab, pytest.raises(LockError, match=r"scorer file changed: rough/score\.py"):
-        lab.require_lock()
+        require_lock(lab)
 
 
 async def test_a_tier_at_which_the_baseline_crashes_is_named(make_toy: Callable[..., Toy]) -> None:

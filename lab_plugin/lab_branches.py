@@ -1,0 +1,48 @@
+"""The branches of a lab, seen to be where its ledger has them."""
+
+from __future__ import annotations
+
+from lab_plugin.errors import RepositoryError
+from lab_plugin.lab import Lab
+from lab_plugin.repository import Lease
+
+
+def require_branches(lab: Lab) -> None:
+    """See that a lab can have its branches.
+
+    Raises:
+        RepositoryError: A branch called `lab` is in the way, or the champion's branch is checked out, and
+            would change under somebody's feet.
+    """
+    if lab.repository.ref("refs/heads/lab") is not None:
+        raise RepositoryError(
+            "A branch called 'lab' is in the way of the lab's branches lab/...",
+            "Rename it: git branch -m lab another-name",
+        )
+    if (place := lab.repository.checked_out(lab.best_branch)) is not None:
+        raise RepositoryError(
+            f"The champion's branch {lab.best_branch} is checked out in {place}, and a keep moves it.",
+            f"Leave it: git -C {place} switch --detach, or switch to another branch.",
+        )
+
+
+def mend_branches(lab: Lab, lease: Lease) -> None:
+    """Finish what a dead process left half done; the champion's branch is at the champion afterwards.
+
+    Raises:
+        RepositoryError: The branch is at a commit that the ledger lacks; moving it could lose that.
+    """
+    lab.ledger.recover([lease.fence()])
+    champion, found = lab.ledger.state().champion, lab.repository.ref(lab.best_ref)
+    if champion is not None and found != champion.commit:
+        raise RepositoryError(
+            f"{lab.best_branch} is at a commit that is not the ledger's, not at the champion.",
+            f"Keep that commit elsewhere if you need it, then: "
+            f"git branch -f {lab.best_branch} {champion.commit}",
+        )
+    if champion is None and found is not None:
+        raise RepositoryError(
+            f"There is a branch {lab.best_branch}, but no lock in the ledger {lab.ledger.ref}.",
+            f"Fetch the ledger from a clone that has it: git fetch REMOTE '{lab.ledger.ref}:"
+            f"{lab.ledger.ref}'; or rename the branch.",
+        )
