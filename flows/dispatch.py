@@ -25,7 +25,7 @@ from prefect.tasks import Task
 
 from lab_plugin.config import Config
 from lab_plugin.errors import FleetError, PoolError
-from lab_plugin.fleet import ensure_trial_deployment, gpu_limit, require_pool, workers_of
+from lab_plugin.fleet import ensure_trial_deployment, gpu_limit, require_pool, trial_command, workers_of
 from lab_plugin.flows.signs import REFUSED, read_refusal
 from lab_plugin.remote import Ended, Tell, TrialOrder
 from lab_plugin.scorer import clean
@@ -44,6 +44,8 @@ _DEAF_SECONDS = 5.0
 _UNFINISHED = [StateType.SCHEDULED, StateType.PENDING, StateType.RUNNING, StateType.PAUSED]
 _PAGE = 200
 _ORDER = "order:"
+# Said by the API itself, of runs whose parent was cancelled: no owner ended the trial.
+_ORPHANED = "The parent flow run was cancelled."
 # Stands for the trial in its iteration's graph.
 _PLACE: Task[Any, Any] = Task(fn=lambda: None, name="trial")
 _log = logging.getLogger("prefect.lab")
@@ -86,6 +88,7 @@ class PrefectDispatcher:
         self._tell = tell
         self._deployments: dict[str, UUID] = {}
         self._processes: dict[str, bool] = {}
+        self._variables: dict[str, dict[str, Any]] = {}
         self._followed: dict[str, _Followed] = {}
         self._fault: Exception | None = None
         self._lost_after = max(15.0, float(os.environ.get(LOST_VARIABLE) or LOST_SECONDS))
@@ -99,6 +102,8 @@ class PrefectDispatcher:
         for pool in dict.fromkeys(tier.pool for tier in self._config.tiers if tier.pool):
             found = await require_pool(self._client, pool)
             self._processes[pool] = found.type == "process"
+            command = trial_command(found)
+            self._variables[pool] = {"command": command} if command is not None else {}
             settings = self._config.pools.get(pool)
             self._deployments[pool] = await ensure_trial_deployment(self._client, pool, settings)
 
@@ -128,6 +133,7 @@ class PrefectDispatcher:
                 name=f"{order.number:04d} {order.tier} seed {order.seed}",
                 tags=tags,
                 idempotency_key=key,
+                job_variables=self._variables[pool],
                 parent_task_run_id=place,
             )
 
@@ -200,7 +206,7 @@ class PrefectDispatcher:
             followed.ended.set_result(Ended("lost", message="its flow run was deleted"))
             return
         state = run.state
-        if state.is_final():
+        if state.is_final() or state.is_cancelling():
             followed.ended.set_result(_ending(run))
             return
         news = (state.id, run.updated)
@@ -316,6 +322,8 @@ def _ending(run: FlowRun) -> Ended:
     state = run.state
     assert state is not None
     message = state.message or ""
+    if state.is_cancelling() or state.is_cancelled():
+        return Ended("lost", message=message) if message == _ORPHANED else Ended("cancelled")
     if state.is_completed():
         return Ended("done")
     if state.name == REFUSED:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from typing import Any, cast
+from uuid import UUID
 
 from prefect import flow
-from prefect.client.schemas.objects import State
+from prefect.client.schemas.objects import FlowRun, State
 from prefect.context import TagsContext
 from prefect.runtime import flow_run
 from prefect.states import Cancelled, Completed
 
 from lab_plugin.campaign import Interrupted, running
-from lab_plugin.flows.engine import CampaignEngine
 from lab_plugin.flows.stage import Outcome, stage
+from lab_plugin.flows.subflows import SubflowEngine, subflows
 from lab_plugin.flows.tasks import propose
 from lab_plugin.flows.tier import tier
 
@@ -50,6 +51,11 @@ async def iteration(lab: str, number: int) -> State[Any]:
     return Completed(name=outcome.word, message=outcome.message)
 
 
-async def _tier_run(lab: str, number: int, name: str, iteration_run: str) -> State[Any]:
-    parameters = {"lab": lab, "number": number, "name": name, "iteration_run": iteration_run}
-    return await CampaignEngine(flow=tier, parameters=parameters).play()
+async def _tier_run(lab: str, number: int, name: str, own_run: str) -> State[Any]:
+    parameters = {"lab": lab, "number": number, "name": name, "iteration_run": own_run}
+
+    async def make() -> FlowRun:
+        tags = TagsContext.get().current_tags
+        return await subflows.get().make(tier, UUID(own_run), f"{number:04d} {name}", parameters, tags)
+
+    return await SubflowEngine(flow=tier, parameters=parameters, make=make).play()

@@ -55,7 +55,8 @@ async def alive(run: UUID, name: str) -> AsyncIterator[None]:
 
 def refusal(error: LabError) -> str:
     """The message of the state of a worker that refuses."""
-    told = " ".join(str(error).split())
+    remedy = f" Remedy: {error.remedy}" if error.remedy else ""
+    told = " ".join(f"{error.message.rstrip('.')}.{remedy}".split())
     return f"{worker_name()}{_SEPARATOR}{told}"[:2_000]
 
 

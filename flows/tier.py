@@ -5,19 +5,13 @@ from __future__ import annotations
 from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.context import TagsContext
-from prefect.runtime import flow_run
 from prefect.states import Cancelled, Completed
 
 from lab_plugin.campaign import Interrupted
 from lab_plugin.flows.stage import Outcome, stage
 
 
-def _name() -> str:
-    parameters = flow_run.get_parameters()
-    return f"{parameters['number']:04d} {parameters['name']}"
-
-
-@flow(name="tier", flow_run_name=_name, persist_result=False, validate_parameters=False)
+@flow(name="tier", persist_result=False, validate_parameters=False)
 async def tier(lab: str, number: int, name: str, iteration_run: str) -> State[Outcome]:
     """Run and score an idea at one of its lab's tiers, and see whether it goes on.
 

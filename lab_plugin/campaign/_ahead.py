@@ -15,11 +15,12 @@ class Ahead(Generic[T]):
     def __init__(self) -> None:
         self._begun: dict[int, asyncio.Future[T]] = {}
 
-    def begin(self, number: int, work: Coroutine[Any, Any, T]) -> None:
-        """Begin the work of an idea, of which there is none yet."""
+    def begin(self, number: int, work: Coroutine[Any, Any, T]) -> asyncio.Future[T]:
+        """Begin the work of an idea, of which there is none yet; returns what will come of it."""
         begun = self._begun[number] = asyncio.ensure_future(work)
         # Who takes it hears of a failure; one that nobody takes is of no interest.
         begun.add_done_callback(lambda done: done.cancelled() or done.exception())
+        return begun
 
     def take(self, number: int) -> asyncio.Future[T] | None:
         """The work of an idea, to be awaited; None where none was begun, or it was taken."""

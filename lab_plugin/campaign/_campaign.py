@@ -6,8 +6,7 @@ import time
 from collections.abc import Mapping
 
 from lab_plugin import events
-from lab_plugin.campaign._control import Control
-from lab_plugin.campaign._fleet import Fleet
+from lab_plugin.campaign._means import Means
 from lab_plugin.campaign._plan import Interrupted
 from lab_plugin.campaign._ruling import Ruling
 from lab_plugin.campaign._steps import Steps
@@ -17,11 +16,7 @@ from lab_plugin.guidance import Guide, GuideDesk, GuideGone
 from lab_plugin.idea import Idea
 from lab_plugin.lab import Lab
 from lab_plugin.ledger import OpenCampaign, VerdictRecord
-from lab_plugin.proposers import Proposer
 from lab_plugin.queue import ASKING, Wishes
-from lab_plugin.repository import Lease
-from lab_plugin.sandbox import Sandbox
-from lab_plugin.slots import Slots
 
 
 class Campaign(Steps):
@@ -31,35 +26,18 @@ class Campaign(Steps):
         lab: The lab.
         view: The campaign by the ledger.
         resumed: It was open before this process.
-        sandboxes: Of the tiers before the last by name, and of the last one under "".
-        lease: Held.
-        proposer: Makes ideas; told of the history.
-        slots: The machine's cores and cards.
-        control: Ends and holds back what the owner wishes.
-        fleet: What runs the tiers that have a pool; None where none has.
+        means: What it works with.
 
     Attributes:
         resumed: It was open before this process.
     """
 
-    def __init__(
-        self,
-        lab: Lab,
-        view: OpenCampaign,
-        resumed: bool,
-        sandboxes: Mapping[str, Sandbox],
-        lease: Lease,
-        proposer: Proposer,
-        slots: Slots,
-        control: Control,
-        fleet: Fleet | None = None,
-    ) -> None:
-        super().__init__(lab, view, sandboxes, lease, proposer, slots, control, fleet)
+    def __init__(self, lab: Lab, view: OpenCampaign, means: Means, *, resumed: bool) -> None:
+        super().__init__(lab, view, means)
         self.resumed = resumed
         self._only_reruns = False
         self._stop_reason = ""
         self._closes = True
-        self._guidance: GuideDesk | None = None
 
     def guided_by(self, guide: Guide | None) -> None:
         """Have somebody asked about each proposal before it runs; None for nobody."""

@@ -136,6 +136,13 @@ class Control:
         while not self.is_open:
             await self.change()
 
+    def cancel_asking(self, by: str) -> None:
+        """End the idea that asks, or the campaign where none does; the step that it is in is cancelled."""
+        if number := _idea.get():
+            self.cancel(number, by)
+        else:
+            self.stop(f"cancelled by {by}")
+
     # --- the steps of ideas ----------------------------------------------------------------------------
 
     async def step(self, number: int, phase: str, work: Coroutine[Any, Any, T]) -> T:

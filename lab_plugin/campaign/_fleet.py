@@ -11,10 +11,19 @@ from lab_plugin.epoch import holdout_of, snapshot_of
 from lab_plugin.errors import FleetError, LockError
 from lab_plugin.lab import Lab
 from lab_plugin.ledger import LockRecord
-from lab_plugin.remote import Depot, Dispatcher, Kind, Kit, RemoteDesk, RemoteRunner, Tell, TrialOrder
+from lab_plugin.remote import (
+    Depot,
+    Dispatcher,
+    Kind,
+    Kit,
+    OwnersGate,
+    RemoteDesk,
+    RemoteRunner,
+    Tell,
+    TrialOrder,
+)
 from lab_plugin.repository import Blob, Remote, shown_address
 from lab_plugin.scorer import FileHasher, Lock, Trial
-from lab_plugin.slots import Gate
 
 MAX_DATA_BYTES = 2 << 30
 
@@ -39,7 +48,7 @@ class Fleet:
         lock: Lock,
         address: str,
         desk: RemoteDesk,
-        gate: Gate,
+        gate: OwnersGate,
         trees: Mapping[str, str],
     ) -> None:
         self._lab = lab
@@ -97,7 +106,7 @@ class Fleet:
 
 
 async def open_fleet(
-    lab: Lab, record: LockRecord, lock: Lock, dispatcher: Dispatcher, gate: Gate, tell: Tell
+    lab: Lab, record: LockRecord, lock: Lock, dispatcher: Dispatcher, gate: OwnersGate, tell: Tell
 ) -> Fleet:
     """Put what workers need of a lab on its git remote.
 

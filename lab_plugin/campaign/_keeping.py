@@ -4,12 +4,33 @@ from __future__ import annotations
 
 import asyncio
 
+from lab_plugin.campaign._means import Means
 from lab_plugin.campaign._trials import PointRun
-from lab_plugin.holdout import HoldoutDesk
+from lab_plugin.epoch import holdout_of
+from lab_plugin.holdout import HoldoutDesk, UntilStopped, holdout_runner
 from lab_plugin.lab import Lab
 from lab_plugin.ledger import Champion, VerdictRecord
 from lab_plugin.repository import RefChange
 from lab_plugin.scorer import Lock
+
+
+def open_holdout(lab: Lab, means: Means, until_stopped: UntilStopped) -> HoldoutDesk | None:
+    """What scores a lab's hold-out; None where it has none.
+
+    Args:
+        lab: The lab.
+        means: What its campaign works with.
+        until_stopped: Ends a look when the campaign is stopped.
+    """
+    if lab.config.scorer.holdout is None:
+        return None
+    if pool := lab.config.tiers[-1].pool:
+        assert means.fleet is not None
+        away = means.fleet.runner(lab.config.tier, pool, sealed=True)
+        return HoldoutDesk(lab, means.lease, away, until_stopped)
+    record, lock = means.locked
+    runner = holdout_runner(lab, means.sandboxes[""], holdout_of(lab, record), lock.terms)
+    return HoldoutDesk(lab, means.lease, runner.with_slots(means.slots), until_stopped)
 
 
 class KeepDesk:

@@ -13,6 +13,7 @@ from lab_plugin.budget import Budget
 from lab_plugin.campaign._campaign import Campaign
 from lab_plugin.campaign._control import Control
 from lab_plugin.campaign._fleet import Fleet, open_fleet
+from lab_plugin.campaign._means import Means
 from lab_plugin.campaign._plan import Plan
 from lab_plugin.config import Config
 from lab_plugin.errors import FleetError, LabError, RepositoryError
@@ -20,7 +21,9 @@ from lab_plugin.feedback import Feedback
 from lab_plugin.guidance import Guide
 from lab_plugin.importing import priors
 from lab_plugin.lab import Lab
+from lab_plugin.lab_branches import mend_branches, require_branches
 from lab_plugin.ledger import CampaignRecord, Goal, OpenCampaign, TierRecord, VerdictRecord
+from lab_plugin.lock_in_force import LockInForce, require_lock
 from lab_plugin.proposers import Proposer, Setup, open_proposer
 from lab_plugin.remote import Dispatcher
 from lab_plugin.repository import HEARTBEAT_SECONDS, Lease
@@ -76,34 +79,36 @@ async def open_campaign(
     async with AsyncExitStack() as stack:
         stack.callback(lab.close)
         await asyncio.to_thread(take_in, lab)
-        lab.require_lock()
+        locked = require_lock(lab)
         control = Control(lab)
         slots = open_slots(lab.config, plan.jobs, control)
-        lab.require_branches()
+        require_branches(lab)
         lab.ledger.require_signing()
         sandbox = lab.sandbox()
         stack.push_async_callback(sandbox.close)
         await sandbox.probe()
         held_lab = await stack.enter_async_context(held(lab, "lab run"))
         lease = held_lab.lease
-        lab.mend(lease)
+        mend_branches(lab, lease)
+        if lab.ledger.state().lock != locked.record:
+            # Another clone locked anew, which came with the lease.
+            locked = require_lock(lab)
         _sweep(lab)
         before = lab.ledger.state().campaign
         view = _begin(lab, plan, lease)
         resumed = before is not None and before.number == view.number
         sandboxes = await stack.enter_async_context(tier_sandboxes(lab, sandbox, pooled=False))
-        fleet = await _open_fleet(lab, dispatcher, control)
-        campaign = Campaign(
-            lab,
-            view,
-            resumed,
-            {**sandboxes, "": sandbox},
-            lease,
-            _proposer(lab, SlottedSandbox(sandbox, slots), view),
-            slots,
-            control,
-            fleet,
+        fleet = await _open_fleet(lab, locked, dispatcher, control)
+        means = Means(
+            sandboxes={**sandboxes, "": sandbox},
+            lease=lease,
+            locked=locked,
+            proposer=_proposer(lab, SlottedSandbox(sandbox, slots), view),
+            slots=slots,
+            control=control,
+            fleet=fleet,
         )
+        campaign = Campaign(lab, view, means, resumed=resumed)
         campaign.guided_by(guide)
         stack.push_async_callback(_close_fleet, fleet, campaign)
         if plan.rerun:
@@ -117,14 +122,15 @@ async def open_campaign(
         yield campaign
 
 
-async def _open_fleet(lab: Lab, dispatcher: Dispatcher | None, control: Control) -> Fleet | None:
+async def _open_fleet(
+    lab: Lab, locked: LockInForce, dispatcher: Dispatcher | None, control: Control
+) -> Fleet | None:
     if not any(tier.pool for tier in lab.config.tiers):
         return None
     if dispatcher is None:
         raise FleetError("A tier has a pool, and this campaign runs without a Prefect API.", "Use `lab run`.")
-    record, lock = lab.require_lock()
     return await open_fleet(
-        lab, record, lock, dispatcher, control, lambda text: events.publish(events.Notice(text))
+        lab, *locked, dispatcher, control, lambda text: events.publish(events.Notice(text))
     )
 
 

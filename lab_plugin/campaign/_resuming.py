@@ -1,9 +1,12 @@
-"""A campaign's schedule, rebuilt from the ledger."""
+"""What a campaign goes on with: its open ideas, and its schedule, rebuilt from the ledger."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
+from lab_plugin.campaign._agenda import Agenda
+from lab_plugin.campaign._ideas import IdeaDesk
 from lab_plugin.errors import LedgerError
 from lab_plugin.idea import Idea
 from lab_plugin.lab import Lab
@@ -11,7 +14,44 @@ from lab_plugin.ledger import LockRecord, Record, TierRecord, VerdictRecord
 from lab_plugin.scheduling import Schedule
 
 
-def replay(lab: Lab, schedule: Schedule, campaign: int, ideas: Mapping[int, Idea]) -> None:
+class Taken(NamedTuple):
+    """What a campaign goes on with.
+
+    Attributes:
+        ideas: Open ideas by number; of several points, since one went on, as that one.
+        trees: Of all their points.
+        set_aside: A sentence for each open idea that cannot be read back, and is left alone.
+    """
+
+    ideas: dict[int, Idea]
+    trees: set[str]
+    set_aside: tuple[str, ...]
+
+
+def take_over(lab: Lab, agenda: Agenda, desk: IdeaDesk, campaign: int) -> Taken:
+    """Go on with the ideas that are open: each from where the ledger has it.
+
+    Args:
+        lab: The lab.
+        agenda: New.
+        desk: Reads open ideas.
+        campaign: The campaign's number.
+    """
+    state = lab.ledger.state()
+    assert state.lock is not None
+    epoch = state.lock.epoch
+    left_open, set_aside = desk.left_open(campaign, epoch)
+    trees = {point.tree for idea in left_open for point in idea.points}
+    ideas = {idea.number: idea for idea in left_open}
+    _replay(lab, agenda.schedule, campaign, ideas)
+    for result in (result for result in state.results if result.number in ideas):
+        if result.epoch == epoch and len(ideas[result.number].points) > 1:
+            ideas[result.number] = desk.narrowed(ideas[result.number], result.tree)
+    agenda.grant()
+    return Taken(ideas, trees, tuple(set_aside))
+
+
+def _replay(lab: Lab, schedule: Schedule, campaign: int, ideas: Mapping[int, Idea]) -> None:
     """Tell a schedule what the ledger knows, in its order, and offer it the ideas that are open.
 
     Ideas of an earlier campaign that were open when this one began count first, by their numbers.

@@ -5,42 +5,38 @@ from __future__ import annotations
 import asyncio
 import shutil
 import time
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Sequence
 from typing import Any, TypeVar
 
 from lab_plugin import events
 from lab_plugin.campaign._agenda import Agenda
 from lab_plugin.campaign._ahead import Ahead
-from lab_plugin.campaign._control import Cancelled, Control
-from lab_plugin.campaign._fleet import Fleet
+from lab_plugin.campaign._comparing import open_comparison
+from lab_plugin.campaign._control import Cancelled
 from lab_plugin.campaign._ideas import IdeaDesk
-from lab_plugin.campaign._keeping import KeepDesk
-from lab_plugin.campaign._plan import Interrupted
+from lab_plugin.campaign._keeping import KeepDesk, open_holdout
+from lab_plugin.campaign._means import Means
 from lab_plugin.campaign._promotions import PromotionDesk, Screening
-from lab_plugin.campaign._resuming import replay
+from lab_plugin.campaign._proposing import ProposalDesk
+from lab_plugin.campaign._resuming import take_over
 from lab_plugin.campaign._ruling import Ruling, best_of
 from lab_plugin.campaign._spending import Spending
 from lab_plugin.campaign._telling import Telling
 from lab_plugin.campaign._tiers import screening_desks, stages_of, trials_of
 from lab_plugin.campaign._trials import PointRun, TrialDesk
-from lab_plugin.campaign._verdicts import Clock, VerdictDesk
+from lab_plugin.campaign._verdict_record import Clock
+from lab_plugin.campaign._verdicts import VerdictDesk
 from lab_plugin.comparison import ComparisonDesk
 from lab_plugin.config import Tier
-from lab_plugin.epoch import holdout_of
-from lab_plugin.errors import SpaceExhausted
 from lab_plugin.evidence import EvidenceDesk
 from lab_plugin.feedback import Feedback
-from lab_plugin.holdout import HoldoutDesk, holdout_runner
-from lab_plugin.idea import Fault, Idea
+from lab_plugin.guidance import GuideDesk
+from lab_plugin.idea import Idea
 from lab_plugin.lab import Lab
-from lab_plugin.ledger import Champion, LockRecord, OpenCampaign, TierRecord, VerdictRecord
-from lab_plugin.proposers import Proposer
+from lab_plugin.ledger import Champion, OpenCampaign, TierRecord, VerdictRecord
 from lab_plugin.queue import Numbers
-from lab_plugin.repository import Lease
-from lab_plugin.sandbox import Sandbox
 from lab_plugin.scheduling import Line, Schedule
 from lab_plugin.scorer import Score
-from lab_plugin.slots import Slots
 
 T = TypeVar("T")
 
@@ -51,60 +47,58 @@ class Steps:
     Args:
         lab: The lab.
         view: The campaign by the ledger.
-        sandboxes: Of the tiers before the last by name, and of the last one under "".
-        lease: Held.
-        proposer: Makes ideas; told of the history.
-        slots: The machine's cores and cards.
-        control: Ends and holds back what the owner wishes.
-        fleet: What runs the tiers that have a pool; None where none has.
+        means: What it works with.
 
     Attributes:
         lab: The lab.
         number: The campaign's number.
         spending: Its accounts.
-        control: The same.
+        control: Ends and holds back what the owner wishes.
         set_aside: A sentence for each open idea that cannot be read back, and is left alone.
     """
 
-    def __init__(
-        self,
-        lab: Lab,
-        view: OpenCampaign,
-        sandboxes: Mapping[str, Sandbox],
-        lease: Lease,
-        proposer: Proposer,
-        slots: Slots,
-        control: Control,
-        fleet: Fleet | None = None,
-    ) -> None:
+    def __init__(self, lab: Lab, view: OpenCampaign, means: Means) -> None:
         self.lab = lab
         self.number = view.number
         self.spending = Spending(lab, view)
-        self.control = control
-        self._lease = lease
-        self._slots = slots
-        self._fleet = fleet
+        self.control = means.control
+        self._lease = means.lease
+        self._slots = means.slots
+        self._fleet = means.fleet
         self._feedback = Feedback(lab)
         self._visits: dict[int, float] = {}
         self._flow_runs: dict[int, str] = {}
         self._cancelled: dict[int, str] = {}
-        self._ahead: Ahead[Idea] = Ahead()
-        record, self._lock = lab.require_lock()
+        self._guidance: GuideDesk | None = None
+        self._executions: Ahead[tuple[PointRun, ...] | None] = Ahead()
+        record, self._lock = means.locked
         self._epoch = record.epoch
-        self._ideas = IdeaDesk(lab, proposer, lab.pool, lab.folder / "proposals")
-        self._trials = trials_of(lab, sandboxes, record, self._lock, slots, fleet)
-        self._screening = screening_desks(lab, sandboxes, record, self._lock, slots, view, fleet)
-        keeping = KeepDesk(lab, self._lock, self._holdout(sandboxes[""], lease, record))
+        self._ideas = IdeaDesk(lab, means.proposer, lab.pool, lab.folder / "proposals")
+        self._trials = trials_of(lab, means)
+        self._screening = screening_desks(lab, view, means)
+        keeping = KeepDesk(lab, self._lock, open_holdout(lab, means, self._unless_stopped))
         evidence = EvidenceDesk(lab, lab.folder / "evidence")
         self._comparisons = ComparisonDesk(lab, record, view, self._trials.repeat)
-        self._verdicts = VerdictDesk(lab, lease, record.digest, evidence, keeping, self._comparisons)
+        self._verdicts = VerdictDesk(lab, self._lease, record.digest, evidence, keeping, self._comparisons)
         self._numbers = Numbers(lab)
-        self._telling = Telling(proposer, deferred=lab.config.strategy.order == "deterministic")
+        self._telling = Telling(means.proposer, deferred=lab.config.strategy.order == "deterministic")
         self._agenda = self._open_agenda()
+        self._proposals = ProposalDesk(
+            self._ideas,
+            self._agenda,
+            self._telling,
+            self.control,
+            champion=self._champion,
+            campaign=self.number,
+            epoch=self._epoch,
+        )
         self._promotions = PromotionDesk(
             self._agenda, self._verdicts, self._close, self._tell_result, self.spending.must_end
         )
-        self._open = self._take_over(record)
+        self._open, trees, self.set_aside = take_over(lab, self._agenda, self._ideas, self.number)
+        self._comparisons.forget_all_but(trees)
+        for desk in self._screening.values():
+            desk.forget_all_but({*trees, lab.repository.tree_of(self._champion().commit)})
 
     def tier_of(self, number: int) -> Tier:
         """The tier at which an idea without a verdict is."""
@@ -116,33 +110,23 @@ class Steps:
         return self._open[number]
 
     def begin(self, number: int) -> None:
-        """Start to make an idea, which `propose` then takes: meanwhile its run can be opened."""
-        self._ahead.begin(number, self._proposed(number))
+        """Start to make an idea and to run it, which `propose` and `execute` then take.
+
+        Meanwhile its flow run can be opened, and no slot waits for that.
+        """
+        proposal = self._proposals.begin(number, self._open)
+        # Who is asked about a proposal has the say before it runs.
+        if self._guidance is None:
+            self._executions.begin(number, self._executed_once(number, proposal))
 
     async def forget_begun(self) -> None:
         """End what was begun and nobody took."""
-        await self._ahead.forget()
+        await self._executions.forget()
+        await self._proposals.forget_begun()
 
     async def propose(self, number: int) -> Idea:
         """Take up the idea that is open under this number, or make a new one."""
-        begun = self._ahead.take(number)
-        return await (self._proposed(number) if begun is None else begun)
-
-    async def _proposed(self, number: int) -> Idea:
-        if (idea := self._open.get(number)) is not None:
-            return idea
-        try:
-            idea = await self.control.step(number, "proposing", self._propose(number))
-        except Cancelled as wish:
-            fault, champion = Fault(verdict="inconclusive", reason=str(wish)), self._champion()
-            idea = self._ideas.without_proposal(number, self.number, self._epoch, champion, fault)
-            self._agenda.asked(number)
-        except SpaceExhausted as error:
-            self.control.leave(number)
-            self._agenda.exhaust(number, error.message)
-            raise Interrupted(error.message) from None
-        self._open[number] = idea
-        return idea
+        return await self._proposals.take(number, self._open)
 
     async def execute(self, idea: Idea) -> tuple[PointRun, ...]:
         """Run the candidate, once per point, at the tier at which the idea is.
@@ -150,6 +134,20 @@ class Steps:
         Raises:
             SandboxUnavailable: The sandbox broke; may be called again.
         """
+        begun = self._executions.take(idea.number)
+        runs = None if begun is None else await begun
+        return await self._executed(idea) if runs is None else runs
+
+    async def _executed_once(
+        self, number: int, proposal: asyncio.Future[Idea]
+    ) -> tuple[PointRun, ...] | None:
+        """The runs of what will be proposed; None where that is nothing, or goes to workers."""
+        await asyncio.wait((proposal,))
+        if proposal.cancelled() or proposal.exception() or self.tier_of(number).pool:
+            return None
+        return await self._executed(proposal.result())
+
+    async def _executed(self, idea: Idea) -> tuple[PointRun, ...]:
         return await self._until_cancelled(idea, "executing", self._trials_of(idea).execute(idea)) or ()
 
     async def evaluate(self, idea: Idea, runs: tuple[PointRun, ...]) -> tuple[Score, ...]:
@@ -226,7 +224,9 @@ class Steps:
         """Whether an idea needs `compare` before it can be decided."""
         if idea.number in self._cancelled:
             return False
-        self._begin(idea, runs, scores)
+        if idea.fault is None and scores:
+            best = self._best(scores, idea)
+            open_comparison(self._comparisons, self.lab.ledger.state(), idea, runs[best].answer, scores, best)
         return self._comparisons.unclear(idea.number)
 
     async def compare(self, idea: Idea, runs: tuple[PointRun, ...], scores: Sequence[Score]) -> None:
@@ -270,32 +270,6 @@ class Steps:
             schedule, line, self._numbers.take, self.spending.exhausted, self._champion, lambda: told.count
         )
 
-    def _take_over(self, record: LockRecord) -> dict[int, Idea]:
-        """Go on with the ideas that are open: each from where the ledger has it."""
-        left_open, set_aside = self._ideas.left_open(self.number, record.epoch)
-        self.set_aside = tuple(set_aside)
-        trees = {point.tree for idea in left_open for point in idea.points}
-        self._comparisons.forget_all_but(trees)
-        for desk in self._screening.values():
-            desk.forget_all_but({*trees, self.lab.repository.tree_of(self._champion().commit)})
-        ideas = {idea.number: idea for idea in left_open}
-        replay(self.lab, self._agenda.schedule, self.number, ideas)
-        for result in (result for result in self.lab.ledger.state().results if result.number in ideas):
-            if result.epoch == record.epoch and len(ideas[result.number].points) > 1:
-                ideas[result.number] = self._ideas.narrowed(ideas[result.number], result.tree)
-        self._agenda.grant()
-        return ideas
-
-    async def _propose(self, number: int) -> Idea:
-        champion = self._champion()
-        if (grant := self._agenda.grant_of(number)) is not None:
-            await self._agenda.turn_to_ask(number)
-            self._telling.up_to(grant.told)
-            champion = grant.champion
-        idea = await self._ideas.propose(number, self.number, self._epoch, champion)
-        self._agenda.asked(number)
-        return idea
-
     async def _close(self, number: int, ruling: Ruling, failure: Score | None = None) -> VerdictRecord:
         """Write the verdict of an idea that is compared with nothing.
 
@@ -328,7 +302,7 @@ class Steps:
         shutil.rmtree(self._trials.folder_of(number), ignore_errors=True)
         self._telling.add(self._feedback.of(record))
         self._agenda.decided(number, record.verdict)
-        self._publish(record, report)
+        events.publish(self._decided(record, report))
 
     def _clock(self, number: int) -> Clock:
         now = time.monotonic()
@@ -337,23 +311,6 @@ class Steps:
             campaign=self.spending.seconds,
             tier=self._agenda.schedule.tier_of(number),
         )
-
-    def _begin(self, idea: Idea, runs: tuple[PointRun, ...], scores: Sequence[Score]) -> None:
-        """Open the comparison of an idea that has a score; one that the ledger answers for brings its own."""
-        if idea.fault is not None or not scores:
-            return
-        best = self._best(scores, idea)
-        point, answer = idea.points[best], runs[best].answer
-        number = idea.continues or (answer.number if answer is not None else 0)
-        state = self.lab.ledger.state()
-        earlier = state.ideas.get(number)
-        if earlier is not None and earlier.sequence <= state.moved:
-            # The machine has changed since: nothing of it can be compared with what is scored now.
-            earlier = None
-        if earlier is not None and earlier.comparison is not None and earlier.tree == point.tree:
-            self._comparisons.resume(idea.number, earlier, idea.max_repeats if idea.continues else 0)
-        else:
-            self._comparisons.begin(idea.number, point.tree, point.params, scores, best)
 
     def _best(self, scores: Sequence[Score], idea: Idea) -> int:
         return best_of(scores, self.tier_of(idea.number).config.scorer.goal)
@@ -384,30 +341,18 @@ class Steps:
         await asyncio.to_thread(self.lab.require_terms, self._lock)
         self.lab.require_snapshots()
 
-    def _holdout(self, sandbox: Sandbox, lease: Lease, record: LockRecord) -> HoldoutDesk | None:
-        if self.lab.config.scorer.holdout is None:
-            return None
-        if pool := self.lab.config.tiers[-1].pool:
-            assert self._fleet is not None
-            away = self._fleet.runner(self.lab.config.tier, pool, sealed=True)
-            return HoldoutDesk(self.lab, lease, away, self._unless_stopped)
-        runner = holdout_runner(self.lab, sandbox, holdout_of(self.lab, record), self._lock.terms)
-        return HoldoutDesk(self.lab, lease, runner.with_slots(self._slots), self._unless_stopped)
-
     async def _unless_stopped(self, work: Coroutine[Any, Any, T]) -> T:
         """Do what is no idea's own, or end it when the campaign is stopped."""
         return await self.control.step(0, "", work)
 
-    def _publish(self, record: VerdictRecord, report: str) -> None:
-        view, champion = self.spending.view, self._champion()
-        events.publish(
-            events.IdeaDecided(
-                record=record,
-                report=report,
-                iterations=view.spent.iterations,
-                kept=view.kept,
-                champion=champion.value,
-                seconds=self.spending.seconds,
-                usd=view.spent.usd,
-            )
+    def _decided(self, record: VerdictRecord, report: str) -> events.IdeaDecided:
+        view = self.spending.view
+        return events.IdeaDecided(
+            record=record,
+            report=report,
+            iterations=view.spent.iterations,
+            kept=view.kept,
+            champion=self._champion().value,
+            seconds=self.spending.seconds,
+            usd=view.spent.usd,
         )

@@ -16,6 +16,7 @@ from lab_plugin.epoch import snapshot_of
 from lab_plugin.idea import Idea, PlannedPoint
 from lab_plugin.lab import Lab
 from lab_plugin.ledger import TierRecord, VerdictRecord
+from lab_plugin.lock_in_force import require_lock
 from lab_plugin.pruning import Curve, Pruned, PruningDesk
 from lab_plugin.repository import WorkspacePool
 from lab_plugin.sandbox import Execution, Sandbox
@@ -223,6 +224,6 @@ def one_repeat(lab: Lab, sandbox: Sandbox) -> RunRepeat:
         lab: A locked lab.
         sandbox: Probed.
     """
-    record, lock = lab.require_lock()
+    record, lock = require_lock(lab)
     runner = lab.runner_of(sandbox, snapshot_of(lab, record), lock.terms.files).with_tests(record.tests)
     return TrialDesk(lab, runner, lab.pool, lab.folder / "trials").repeat

@@ -4,49 +4,32 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from lab_plugin.campaign._curves import curves_of
 from lab_plugin.campaign._keeping import KeepDesk
 from lab_plugin.campaign._ruling import (
-    REASON,
     Ruling,
     best_of,
     failure_word,
     origin_of,
-    points_of,
-    pruned_of,
     ruled,
 )
 from lab_plugin.campaign._trials import PointRun
+from lab_plugin.campaign._verdict_record import Clock, RecordDesk
 from lab_plugin.comparison import ComparisonDesk, OpenComparison
 from lab_plugin.details import Details, store_score, write_details
 from lab_plugin.errors import RefConflict, RepositoryError
 from lab_plugin.evidence import EvidenceDesk
 from lab_plugin.idea import Idea
 from lab_plugin.lab import Lab
+from lab_plugin.lab_branches import require_branches
 from lab_plugin.ledger import Champion, TierRecord, VerdictRecord
 from lab_plugin.repository import Lease, RefChange
 from lab_plugin.scorer import CANDIDATE, Score
-from lab_plugin.timestamps import utc_now
 
 _TRIES = 5
-
-
-@dataclass(frozen=True, kw_only=True)
-class Clock:
-    """Times that a verdict carries, in seconds.
-
-    Attributes:
-        iteration: From the start of the proposal to the verdict, without programs of tiers before the last.
-        campaign: Active time of the campaign.
-        tier: Where the idea is decided.
-    """
-
-    iteration: float
-    campaign: float
-    tier: str
 
 
 class VerdictDesk:
@@ -72,10 +55,10 @@ class VerdictDesk:
     ) -> None:
         self._lab = lab
         self._lease = lease
-        self._digest = digest
         self._evidence = evidence
         self._keeping = keeping
         self._comparisons = comparisons
+        self._records = RecordDesk(lab, digest, comparisons)
         self._one_at_a_time = asyncio.Lock()
 
     async def decide(
@@ -103,7 +86,7 @@ class VerdictDesk:
                 if self._comparisons.unclear(idea.number):
                     return None
                 ruling = self._rule_on(idea, runs, scores, best, self._comparisons.get(idea.number))
-                record = self._record(idea, ruling, runs, scores, clock, flow_run)
+                record = self._records.record(idea, ruling, runs, scores, clock, flow_run)
                 record = record.model_copy(update={"details": details})
                 if runs:
                     record = await self._keeping.review(record, self._champion(), runs[best])
@@ -138,7 +121,7 @@ class VerdictDesk:
         """
         async with self._one_at_a_time:
             for _ in range(_TRIES):
-                record = self._record(idea, ruling, (), scores, clock, flow_run)
+                record = self._records.record(idea, ruling, (), scores, clock, flow_run)
                 if (report := await self._written(idea, record, trial)) is not None:
                     return record, report
             raise _moving("verdict", idea.number)
@@ -192,7 +175,7 @@ class VerdictDesk:
             *self._keeping.settle(idea.number),
         ]
         if record.verdict == "kept":
-            lab.require_branches()
+            require_branches(lab)
             changes.append(RefChange(lab.best_ref, record.commit, self._champion().commit))
         tree = record.details or None
         lab.ledger.append(record, candidate=record.commit, tree=tree, changes=changes)
@@ -215,65 +198,6 @@ class VerdictDesk:
             return write_details(self._lab.repository, Details(), self._lab.redactor.text, curves)
         stderr = runs[best].trial.folder / CANDIDATE / "stderr.log"
         return store_score(self._lab, scores[best], stderr, curves)
-
-    def _record(
-        self,
-        idea: Idea,
-        ruling: Ruling,
-        runs: Sequence[PointRun],
-        scores: Sequence[Score],
-        clock: Clock,
-        flow_run: str,
-    ) -> VerdictRecord:
-        best = best_of(scores, self._lab.config.scorer.goal)
-        one = self._comparisons.get(idea.number)
-        point = idea.points[best]
-        here = sum(score.seconds for score in scores) + (one.seconds if one is not None else 0.0)
-        passed = self._results_of(idea)
-        last = passed[-1] if passed else None
-        sandbox, guarantees = (last.sandbox, last.guarantees) if last else ("", ())
-        if scores:
-            sandbox, guarantees = scores[0].sandbox, scores[0].guarantees
-        answered = [run.answer.number for run in runs if run.answer is not None]
-        return VerdictRecord(
-            at=utc_now(),
-            number=idea.number,
-            slug=idea.slug,
-            branch=self._lab.branch(idea.name),
-            campaign=idea.campaign,
-            epoch=idea.epoch,
-            strategy=idea.strategy,
-            title=idea.title,
-            hypothesis=idea.hypothesis,
-            commit=self._commit(idea, best),
-            tree=point.tree,
-            tier=clock.tier,
-            tiers={result.tier: result.value for result in passed},
-            parents=(idea.parent,),
-            verdict=ruling.verdict,
-            reason=ruling.reason[:REASON],
-            value=ruling.value,
-            metrics=ruling.metrics,
-            champion_value=ruling.champion_value,
-            difference=ruling.difference,
-            params=point.params,
-            points=points_of(idea, scores) if len(idea.points) > 1 and scores else (),
-            details=last.details if last is not None and not scores else "",
-            duplicate_of=answered[0] if len(answered) == len(idea.points) else None,
-            seed=self._lab.config.decision.seed,
-            digest=self._digest,
-            sandbox=sandbox,
-            guarantees=guarantees,
-            seconds=here + sum(result.seconds for result in passed),
-            orchestration_seconds=max(0.0, clock.iteration - here),
-            campaign_seconds=clock.campaign,
-            usd=idea.usd,
-            flow_run=flow_run,
-            comparison=ruling.comparison,
-            drift=self._comparisons.drift,
-            continues=idea.continues,
-            pruned=pruned_of(scores[best]) if scores else None,
-        )
 
     def _rule_on(
         self,
@@ -303,18 +227,6 @@ class VerdictDesk:
     @property
     def _metric(self) -> str:
         return self._lab.config.scorer.metric
-
-    def _results_of(self, idea: Idea) -> list[TierRecord]:
-        """Its results at the tiers before the last."""
-        state = self._lab.ledger.state()
-        found = (state.result(idea.number, tier.name) for tier in self._lab.config.screening)
-        return [result for result in found if result is not None]
-
-    def _commit(self, idea: Idea, best: int) -> str:
-        if best == 0:
-            return idea.commit
-        message = idea.message(self._lab.name)
-        return self._lab.repository.commit(idea.points[best].tree, [idea.parent], message)
 
     def _champion(self) -> Champion:
         champion = self._lab.ledger.state().champion

@@ -11,6 +11,7 @@ import pytest
 from lab_plugin.campaign import Interrupted, Plan, open_campaign
 from lab_plugin.errors import LeaseHeld, LockError
 from lab_plugin.lab import Lab
+from lab_plugin.lock_in_force import require_lock
 from lab_plugin.verification import verify_idea, verify_ledger
 from tests.campaign.conftest import Runner, git, iterate, lock
 
@@ -146,7 +147,7 @@ async def test_a_changed_scorer_stops_the_campaign(make_lab: Callable[..., Path]
     assert len(lab.ledger.state().ideas) == 1
     assert len(lab.repository.refs(lab.open_prefix)) == 1
     with pytest.raises(LockError, match="changed"):
-        lab.require_lock()
+        require_lock(lab)
     lab.close()
 
 

@@ -57,6 +57,7 @@ async def test_every_idea_ends_once_whatever_is_cancelled_and_killed(
 
         async def slot() -> None:
             while (number := await campaign.next()) is not None:
+                campaign.begin(number)
                 await campaign.propose(number)
                 while number not in campaign.lab.ledger.state().ideas:
                     # A sandbox that is killed from outside is not the candidate's fault: it is run again.

@@ -10,6 +10,7 @@ import pytest
 from lab_plugin.campaign import Plan, open_campaign
 from lab_plugin.errors import LockError
 from lab_plugin.lab import Lab
+from lab_plugin.lock_in_force import require_lock
 from tests.campaign.conftest import git, iterate, lock
 
 Y = '{ type = "float", low = -1.0, high = 3.0 }'
@@ -90,6 +91,6 @@ async def test_a_new_epoch_takes_the_environment_as_it_is(drifting: tuple[Path, 
         await lock(folder)
     await lock(folder, "a better helper")
     lab = Lab.open(folder)
-    record, _ = lab.require_lock()
+    record, _ = require_lock(lab)
     assert record.epoch == 2
     lab.close()

@@ -86,7 +86,8 @@ PROPOSERS = {
     "nothing": ("pass", "rejected", "changes nothing"),
     "fails": ("raise SystemExit('no idea')", "crashed", "no idea"),
     "outside": ("open('lab.toml', 'a').write('#')", "crashed", "Read-only|denied"),
-    "new file outside": ("open('new.py', 'w').write('#')", "crashed", "Read-only|denied"),
+    "new file outside": ("open('scorer/new.py', 'w').write('#')", "crashed", "Read-only|denied|No such"),
+    "new file beside": ("open('new.py', 'w').write('#')", "rejected", "'new.py' is outside"),
 }
 
 
@@ -100,6 +101,22 @@ async def test_proposers_that_break_the_rules(
     (record,) = await run(folder, 1)
     assert (record.verdict, record.value) == (verdict, None)
     assert any(part in record.reason for part in word.split("|"))
+
+
+async def test_an_editor_that_replaces_the_file_is_understood(
+    make_lab: Callable[..., Path], run: Runner, home: Path
+) -> None:
+    program = (
+        "import os, pathlib\n"
+        f"pathlib.Path('candidate.py.tmp').write_text({GOOD!r})\n"
+        "os.replace('candidate.py.tmp', 'candidate.py')\n"
+    )
+    folder = editing_lab(make_lab, program)
+    await lock(folder)
+    (record,) = await run(folder, 1)
+    assert (record.verdict, record.value) == ("kept", pytest.approx(6.5)), record.reason
+    changed = git(folder, "diff", "--name-only", f"{record.commit}^", record.commit)
+    assert changed.split() == ["candidate.py"]
 
 
 async def test_an_edit_outside_is_refused_where_the_sandbox_cannot(

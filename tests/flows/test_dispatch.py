@@ -1,0 +1,233 @@
+"""Trials that wait, are cancelled, or lose the API, on a real Prefect API whose pools have no worker."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+from uuid import UUID
+
+import pytest
+
+from lab_plugin import __version__
+from lab_plugin.fleet import ensure_pool, trial_command
+from lab_plugin.lab import Lab
+from lab_plugin.remote import Ended, TrialOrder
+from tests.fleet.conftest import Server, client, prefect_environment, server
+from tests.remote.conftest import lay_out
+
+if TYPE_CHECKING:
+    from prefect.client.orchestration import PrefectClient
+    from prefect.client.schemas.objects import State
+
+    from lab_plugin.flows.dispatch import PrefectDispatcher
+
+__all__ = ["client", "prefect_environment", "server"]
+
+POOL = "box"
+OID = "1" * 40
+ORDER = TrialOrder(
+    version=__version__,
+    remote="/nowhere",
+    lab="rosenbrock",
+    kit=OID,
+    scorer=OID,
+    candidate=OID,
+    lock=OID,
+    tier="final",
+    name="rosenbrock-0001-0",
+    number=1,
+    seed=0,
+    params={},
+)
+
+
+class Dispatch:
+    """A dispatcher, and what it told the owner."""
+
+    def __init__(self, dispatcher: PrefectDispatcher, client: PrefectClient, told: list[str]) -> None:
+        self.dispatcher = dispatcher
+        self.client = client
+        self.told = told
+
+    async def waits(self) -> tuple[UUID, asyncio.Task[Ended]]:
+        """A trial that was started, and that is waited for."""
+        run = await self.dispatcher.start(ORDER, POOL)
+        waiting = asyncio.create_task(self.dispatcher.wait(run, POOL))
+        await asyncio.sleep(0)
+        return UUID(run), waiting
+
+    async def set(self, run: UUID, state: State[None]) -> None:
+        await self.client.set_flow_run_state(run, state, force=True)
+
+    async def says(self, words: str) -> str:
+        async with asyncio.timeout(60):
+            while True:
+                if found := [text for text in self.told if words in text]:
+                    return found[0]
+                await asyncio.sleep(0.1)
+
+
+@pytest.fixture
+def dispatches(
+    client: PrefectClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[], object]:
+    monkeypatch.setattr("lab_plugin.flows.dispatch.WORKER_SECONDS", 0.5)
+    monkeypatch.setenv("PREFECT_LAB_HOME", str(tmp_path / "home"))
+    lay_out(tmp_path / "repo", pool=True)
+    lab = Lab.open(tmp_path / "repo")
+    config = lab.config
+    lab.close()
+
+    @asynccontextmanager
+    async def open_one() -> AsyncIterator[Dispatch]:
+        from lab_plugin.flows.dispatch import dispatching
+
+        await ensure_pool(client, POOL)
+        told: list[str] = []
+        async with dispatching(config, "lab:test", told.append) as dispatcher:
+            assert dispatcher is not None
+            yield Dispatch(dispatcher, client, told)
+
+    return open_one
+
+
+async def test_why_nothing_takes_a_trial_is_said_with_the_command_that_mends_it(
+    dispatches: Callable[..., object], client: PrefectClient
+) -> None:
+    from prefect.client.schemas.actions import WorkPoolUpdate
+    from prefect.states import Completed
+
+    async with dispatches() as dispatch:  # type: ignore[attr-defined]
+        run, waiting = await dispatch.waits()
+        assert "prefect worker start --pool 'box'" in await dispatch.says("No worker of the pool 'box'")
+        await client.update_work_pool(POOL, WorkPoolUpdate(is_paused=True))
+        try:
+            late, later = await dispatch.waits()
+            told = await dispatch.says("is paused")
+            assert "Its trials wait" in told and "prefect work-pool resume box" in told
+        finally:
+            await client.update_work_pool(POOL, WorkPoolUpdate(is_paused=False))
+        # Each is said once, and both go on.
+        for each in (run, late):
+            await dispatch.set(each, Completed())
+        assert [await waiting, await later] == [Ended("done")] * 2
+        assert len(dispatch.told) == 2
+
+
+async def test_only_its_owner_cancels_a_trial(dispatches: Callable[..., object]) -> None:
+    from prefect.states import Cancelling, Running
+
+    async with dispatches() as dispatch:  # type: ignore[attr-defined]
+        run, waiting = await dispatch.waits()
+        # As the UI does; no worker has ended it yet.
+        await dispatch.set(run, Cancelling())
+        assert await asyncio.wait_for(waiting, 60) == Ended("cancelled")
+        # What the API does to runs below one that was cancelled: a dead campaign's, that this one took over.
+        run, waiting = await dispatch.waits()
+        await dispatch.set(run, Running())
+        await dispatch.set(run, Cancelling(message="The parent flow run was cancelled."))
+        assert (await asyncio.wait_for(waiting, 60)).how == "lost"
+
+
+class Line:
+    """The way to an API, which can be cut."""
+
+    def __init__(self, port: int) -> None:
+        self._there = port
+        self._open: set[asyncio.StreamWriter] = set()
+        self._server: asyncio.Server | None = None
+        self.port = 0
+
+    async def join(self) -> None:
+        self._server = await asyncio.start_server(self._pass, "127.0.0.1", self.port)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def cut(self) -> None:
+        assert self._server is not None
+        self._server.close()
+        for writer in self._open:
+            writer.close()
+
+    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._there)
+        self._open |= {writer, far_writer}
+        try:
+            await asyncio.gather(self._copy(reader, far_writer), self._copy(far_reader, writer))
+        except asyncio.CancelledError:
+            # The test is over; the server would report it as an error.
+            return
+
+    @staticmethod
+    async def _copy(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+        try:
+            while data := await source.read(65536):
+                target.write(data)
+                await target.drain()
+        except OSError:
+            pass
+        finally:
+            target.close()
+
+
+async def test_an_api_that_is_gone_for_a_while_costs_no_trial(
+    dispatches: Callable[..., object],
+    server: Server,  # noqa: F811 - the fixture
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from prefect.settings import (
+        PREFECT_API_URL,
+        PREFECT_CLIENT_CUSTOM_HEADERS,
+        PREFECT_CLIENT_MAX_RETRIES,
+        temporary_settings,
+    )
+    from prefect.states import Completed, Running
+
+    monkeypatch.setenv("PREFECT_LAB_LOST_AFTER", "15")
+    line = Line(urlsplit(server.url).port or 0)
+    await line.join()
+    near = {
+        PREFECT_API_URL: f"http://127.0.0.1:{line.port}/api",
+        # The API answers to its own address alone.
+        PREFECT_CLIENT_CUSTOM_HEADERS: {"Host": urlsplit(server.url).netloc},
+        PREFECT_CLIENT_MAX_RETRIES: 0,
+    }
+    with temporary_settings(near):
+        async with dispatches() as dispatch:  # type: ignore[attr-defined]
+            run, waiting = await dispatch.waits()
+            await dispatch.set(run, Running())
+            await line.cut()
+            await dispatch.says("The Prefect API does not answer")
+            # Longer than a trial may be silent.
+            await asyncio.sleep(10)
+            await line.join()
+            await dispatch.says("The Prefect API answers again.")
+            await asyncio.sleep(1)
+            assert not waiting.done()
+            await dispatch.set(run, Completed())
+            assert await asyncio.wait_for(waiting, 60) == Ended("done")
+    await line.cut()
+
+
+async def test_a_trial_is_one_process_unless_the_pools_owner_says_otherwise(client: PrefectClient) -> None:
+    from prefect.client.schemas.actions import WorkPoolCreate
+    from prefect.client.schemas.objects import WorkPool
+
+    async def of(name: str, template: dict[str, object]) -> WorkPool:
+        wanted = WorkPoolCreate(name=name, type="process", base_job_template=template)
+        return await client.create_work_pool(wanted, overwrite=True)
+
+    command = trial_command(await ensure_pool(client, "ours"))
+    assert command is not None and "lab_plugin.trial_process" in command
+    variables = {"properties": {"command": {"default": "nice python -m prefect.engine"}}}
+    own = {"job_configuration": {"command": "{{ command }}"}, "variables": variables}
+    assert trial_command(await of("nice", own)) is None
+    assert (
+        trial_command(
+            await of("bare", {"job_configuration": {"command": "true"}, "variables": {"properties": {}}})
+        )
+        is None
+    )
