@@ -3,6 +3,7 @@
 from lab_plugin.fleet._cloning import clone
 from lab_plugin.fleet._deploying import Deployed, DeploymentWishes, Done, deploy
 from lab_plugin.fleet._lab_plans import CAMPAIGNS, trial_pools
+from lab_plugin.fleet._launch import trial_command
 from lab_plugin.fleet._pools import ensure_pool, gpu_limit, require_pool
 from lab_plugin.fleet._registration import Cron, DeploymentPlan, Registered, ensure_deployment
 from lab_plugin.fleet._trial import ensure_trial_deployment
@@ -24,6 +25,7 @@ __all__ = [
     "ensure_trial_deployment",
     "gpu_limit",
     "require_pool",
+    "trial_command",
     "trial_pools",
     "workers_of",
 ]

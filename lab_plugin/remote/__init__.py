@@ -7,7 +7,7 @@ from lab_plugin.remote._kit import Kit
 from lab_plugin.remote._order import Kind, TrialOrder, ref_of
 from lab_plugin.remote._patience import Tell
 from lab_plugin.remote._result import Result, Returned
-from lab_plugin.remote._runner import RemoteRunner
+from lab_plugin.remote._runner import OwnersGate, RemoteRunner
 from lab_plugin.remote._site import REMOTE_VARIABLE
 from lab_plugin.remote._work import Work, open_work, worker_name
 
@@ -18,6 +18,7 @@ __all__ = [
     "Ended",
     "Kind",
     "Kit",
+    "OwnersGate",
     "RemoteDesk",
     "RemoteRunner",
     "Result",

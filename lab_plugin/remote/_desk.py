@@ -24,6 +24,10 @@ _FAREWELL_SECONDS = 20.0
 _log = logging.getLogger("prefect.lab")
 
 
+class TrialCancelled(Exception):
+    """The owner ended the run of a trial, and there is no result."""
+
+
 class RemoteDesk:
     """Runs orders, each until it has a result, and leaves nothing behind.
 
@@ -93,6 +97,7 @@ class RemoteDesk:
             passing: Its result is kept nowhere else; otherwise it stays until `settle`.
 
         Raises:
+            TrialCancelled: The owner ended it.
             FleetError: No worker of the pool can run it, or it was lost again and again.
             RemoteError: The git remote refuses.
         """
@@ -148,6 +153,8 @@ class RemoteDesk:
             if (result := await self._take(order, metric)) is not None:
                 return result
             run = None
+            if ended.how == "cancelled":
+                raise TrialCancelled(order.name)
             if ended.how == "refused":
                 await self._note_refusal(ended, pool)
             else:
@@ -195,7 +202,7 @@ class RemoteDesk:
         if lost >= ATTEMPTS:
             raise FleetError(
                 f"The trial {order.name} was lost {lost} times on the pool {pool!r}{told}",
-                "See the workers' logs; if the idea brings its machine down, end it with `lab queue cancel`. "
+                "See the workers' logs; if the idea brings its machine down, end it with `lab cancel IDEA`. "
                 "`lab run` goes on.",
             )
         self._tell(f"The trial {order.name} was lost on the pool {pool!r}{told}; it is run again.")

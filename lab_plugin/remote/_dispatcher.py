@@ -8,9 +8,9 @@ from typing import Literal, Protocol
 
 from lab_plugin.remote._order import TrialOrder
 
-End = Literal["done", "refused", "lost"]
+End = Literal["done", "refused", "lost", "cancelled"]
 """`done`: its result is on the remote, if the worker says the truth; `refused`: this worker cannot run it and
-another one may; `lost`: nothing is known of what became of it, or its run was ended."""
+another one may; `lost`: nothing is known of what became of it; `cancelled`: the owner ended its run."""
 
 
 @dataclass(frozen=True)

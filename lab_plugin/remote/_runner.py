@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
-from lab_plugin.remote._desk import RemoteDesk
+from lab_plugin.remote._desk import RemoteDesk, TrialCancelled
 from lab_plugin.remote._order import TrialOrder
 from lab_plugin.remote._result import Returned
 from lab_plugin.sandbox import Execution, Limits
 from lab_plugin.scorer import CANDIDATE, Score, Trial
 from lab_plugin.slots import Gate
+
+_OWNER = "the owner in the Prefect UI"
+
+
+class OwnersGate(Gate, Protocol):
+    """A gate by which the owner may also end who asks."""
+
+    def cancel_asking(self, by: str) -> None:
+        """End the idea that asks, or the campaign where none does; the step that it is in is cancelled."""
 
 
 class RemoteRunner:
@@ -24,7 +35,7 @@ class RemoteRunner:
         pool: The work pool.
         make_order: Makes an order of a trial, given the tree of its candidate without what is hidden.
         metric: The tier's.
-        gate: Where a trial asks before it starts.
+        gate: Where a trial asks before it starts, and is told of a run that the owner ended.
     """
 
     local = False
@@ -37,7 +48,7 @@ class RemoteRunner:
         pool: str,
         make_order: Callable[[Trial, str], TrialOrder],
         metric: str,
-        gate: Gate,
+        gate: OwnersGate,
     ) -> None:
         self._desk = desk
         self._pool = pool
@@ -61,7 +72,11 @@ class RemoteRunner:
             await self._gate.opened()
         candidate = await self._desk.offer(trial.tree)
         order = self._make_order(trial, candidate)
-        result = await self._desk.run(order, self._pool, self._metric, passing=trial.passing)
+        try:
+            result = await self._desk.run(order, self._pool, self._metric, passing=trial.passing)
+        except TrialCancelled:
+            self._gate.cancel_asking(_OWNER)
+            return await asyncio.Future()
         return result.unpack(trial.folder)
 
     async def evaluate(self, trial: Trial, execution: Execution) -> Score:

@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from lab_plugin.errors import UpError
 from lab_plugin.home import Home
@@ -57,7 +58,11 @@ class ApiProgram(Program):
 
     async def is_ready(self) -> bool:
         """Whether the API answers."""
-        return await asyncio.to_thread(self._api.running) is not None
+        there = await asyncio.to_thread(self._api.running)
+        if there is not None:
+            # Whoever serves it after another one does so where clients know it.
+            self._usual = urlsplit(there).port or self._usual
+        return there is not None
 
     def where(self) -> str:
         """The UI's address."""

@@ -49,7 +49,9 @@ def declared_pools(config: Config | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*config.pools, *(tier.pool for tier in config.tiers if tier.pool)]))
 
 
-async def make_pools(client: PrefectClient, config: Config | None) -> list[Served | Skipped]:
+async def make_pools(
+    client: PrefectClient, config: Config | None, *, own_user_only: bool
+) -> list[Served | Skipped]:
     """Have every declared pool in the API, and see which can be served here.
 
     The pool of campaigns is served too where `lab deploy` made it.
@@ -57,6 +59,7 @@ async def make_pools(client: PrefectClient, config: Config | None) -> list[Serve
     Args:
         client: Talks with the API.
         config: The lab's.
+        own_user_only: Whether the API serves this user alone, who is not the user of containers.
 
     Raises:
         PoolError: There is a pool of another kind than the lab declares.
@@ -65,26 +68,28 @@ async def make_pools(client: PrefectClient, config: Config | None) -> list[Serve
     for name in declared_pools(config):
         assert config is not None
         pool = await ensure_pool(client, name, config.pools.get(name))
-        found.append(_judge(name, pool.type))
+        found.append(_judge(name, pool.type, own_user_only))
     if config is not None and CAMPAIGNS not in declared_pools(config):
-        found.extend(await _campaigns(client))
+        found.extend(await _campaigns(client, own_user_only))
     return found
 
 
-async def _campaigns(client: PrefectClient) -> list[Served | Skipped]:
+async def _campaigns(client: PrefectClient, own_user_only: bool) -> list[Served | Skipped]:
     from prefect.exceptions import ObjectNotFound
 
     try:
         pool = await client.read_work_pool(CAMPAIGNS)
     except ObjectNotFound:
         return []
-    return [_judge(pool.name, pool.type)]
+    return [_judge(pool.name, pool.type, own_user_only)]
 
 
-def _judge(name: str, kind: str) -> Served | Skipped:
+def _judge(name: str, kind: str, own_user_only: bool) -> Served | Skipped:
     package = _HERE.get(kind)
     if package is None:
         return Skipped(name, f"its workers are of the type {kind}; start one where it can run")
     if importlib.util.find_spec(package) is None:
         return Skipped(name, f"its worker needs {package.replace('_', '-')}, which is not installed")
+    if kind == "docker" and own_user_only:
+        return Skipped(name, "its containers have a user of their own, who needs `lab up --auth`")
     return Served(name, kind)

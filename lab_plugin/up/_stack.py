@@ -141,7 +141,7 @@ class Stack:
         if api is not None:
             await api.ready
         url = foreign or LocalApi(home.prefect).expected_url()
-        pools = await self._start_workers(foreign)
+        pools = await self._start_workers(foreign, own_user_only=foreign is None and credential is None)
         for each in self._running:
             await each.keeper.ready
         own = None if foreign or credential is None else home.prefect / "credential"
@@ -191,7 +191,7 @@ class Stack:
         self._keep(program)
         return program
 
-    async def _start_workers(self, foreign: str | None) -> list[Served | Skipped]:
+    async def _start_workers(self, foreign: str | None, *, own_user_only: bool) -> list[Served | Skipped]:
         if self._options.config is None:
             return []
         apply(client_environment(self._options.home, foreign))
@@ -199,7 +199,7 @@ class Stack:
 
         loaded()
         async with get_client() as client:
-            pools = await make_pools(client, self._options.config)
+            pools = await make_pools(client, self._options.config, own_user_only=own_user_only)
         for pool in pools:
             if isinstance(pool, Skipped):
                 self._say("up", f"no worker for the pool {pool.name}: {pool.why}")

@@ -142,7 +142,7 @@ async def test_a_container_holds_sandboxes_and_is_not_root() -> None:
     assert (made["image_pull_policy"], made["mem_limit"]) == ("IfNotPresent", "16g")
     assert made["privileged"] is True
     create = made["container_create_kwargs"]
-    assert create["user"] == "1000:1000"
+    assert create["user"] == "10001:10001"
     assert create["security_opt"] == ["no-new-privileges"]
     assert "device_requests" not in create
     assert (await rendered("docker", nested_sandboxes=False))["privileged"] is False

@@ -242,3 +242,17 @@ async def test_a_sealed_scoring_brings_back_its_value_alone(
     assert looked_at and len(kept) == len(looked_at)
     assert all(each.holdout is not None and each.holdout.value is not None for each in looked_at)
     assert set(kept) == {b"result.json\n"}
+
+
+async def test_a_trial_that_its_owner_cancelled_ends_the_idea(
+    pooled_lab: Make, run: Run, workers: Workers, tmp_path: Path
+) -> None:
+    folder = pooled_lab()
+    workers.fate = [Ended("cancelled")]
+    verdicts = await run(folder, 4, workers)
+    cancelled, decided = [each for each in verdicts if each.tier == "final" or each.cancelled]
+    assert (cancelled.verdict, cancelled.value) == ("inconclusive", None)
+    assert cancelled.reason == "cancelled by the owner in the Prefect UI while executing"
+    assert decided.value is not None
+    assert [order.number for order in workers.orders] == [cancelled.number, decided.number]
+    assert travelling(tmp_path / "repo" / "hub.git") == {"kits", "scorers"}

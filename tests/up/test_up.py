@@ -64,9 +64,10 @@ print(open(MlflowClient(uri).download_artifacts(run, "note.txt", folder)).read()
 """
 
 
-def python(program: str, *arguments: object, **environment: str) -> str:
+def python(program: str, *arguments: object, cwd: Path, **environment: str) -> str:
     done = subprocess.run(
         [sys.executable, "-c", program, *map(str, arguments)],
+        cwd=cwd,
         env={**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", **environment},
         capture_output=True,
         text=True,
@@ -108,14 +109,16 @@ def test_two_users_of_one_machine_share_all_and_nothing_is_left(
 
     program = tmp_path / "flow.py"
     program.write_text(FLOW)
-    delay = python(DEPLOY, f"{program}:hello", tmp_path / "answer", PREFECT_API_URL=told["prefect"]["api"])
+    delay = python(
+        DEPLOY, f"{program}:hello", tmp_path / "answer", cwd=tmp_path, PREFECT_API_URL=told["prefect"]["api"]
+    )
     print(f"from due to running: {delay} s")
     assert (tmp_path / "answer").read_text() == str(up_home)
 
     direct = f"sqlite:///{up_home / 'mlflow' / 'mlflow.db'}"
     for one, other in ((told["mlflow"]["ui"], direct), (direct, told["mlflow"]["ui"])):
-        run = python(THROUGH, one, f"by {one[:4]}", f"written by {one}")
-        assert python(BACK, other, run, tmp_path) == f"written by {one}"
+        run = python(THROUGH, one, f"by {one[:4]}", f"written by {one}", cwd=tmp_path)
+        assert python(BACK, other, run, tmp_path, cwd=tmp_path) == f"written by {one}"
 
     second = up(cwd=tmp_path)
     assert second.addresses["prefect"] == told["prefect"]
