@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lab_plugin.cli._options import JsonOption, LabOption, opened, print_json, told
+from lab_plugin.cli._options import JsonOption, LabOption, awaited, opened, print_json, told
 
 if TYPE_CHECKING:
     from lab_plugin.lab import Lab
@@ -61,7 +60,7 @@ def confirm(
 
     with opened(lab, current=True) as this, told():
         scorer = this.config.scorer
-        record = asyncio.run(_confirm(this, repeats or this.config.decision.confirm or 1))
+        record = awaited(_confirm(this, repeats or this.config.decision.confirm or 1))
     sentence = confirmation_sentence(record, scorer.metric, scorer.goal)
     if as_json:
         print_json({**record.model_dump(mode="json"), "sentence": sentence})
@@ -72,15 +71,17 @@ def confirm(
 async def _confirm(lab: Lab, repeats: int) -> ConfirmationRecord:
     from lab_plugin.campaign import one_repeat
     from lab_plugin.confirmation import confirm_champion
+    from lab_plugin.lab_branches import mend_branches
+    from lab_plugin.lock_in_force import require_lock
     from lab_plugin.sharing import held, take_in
 
     take_in(lab)
-    lab.require_lock()
+    require_lock(lab)
     sandbox = lab.sandbox()
     try:
         await sandbox.probe()
         async with held(lab, "lab confirm") as held_lab:
-            lab.mend(held_lab.lease)
+            mend_branches(lab, held_lab.lease)
             return await confirm_champion(lab, held_lab.lease, one_repeat(lab, sandbox), repeats)
     finally:
         await sandbox.close()

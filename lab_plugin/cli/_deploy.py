@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lab_plugin.cli._options import JsonOption, LabOption, print_json
+from lab_plugin.cli._options import JsonOption, LabOption, awaited, print_json
 
 if TYPE_CHECKING:
     from lab_plugin.fleet import Deployed, DeploymentWishes
@@ -62,7 +61,7 @@ def _deploy(path: Path | None, wishes: DeploymentWishes) -> Deployed:
 
     try:
         with serving_now(lab.home):
-            return asyncio.run(work())
+            return awaited(work())
     finally:
         lab.close()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import sys
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -40,6 +39,8 @@ def export(
     as_json: JsonOption = False,
 ) -> None:
     """Write the results as a file, or the whole lab as an archive that `lab verify` proves anywhere."""
+    import tempfile
+
     from lab_plugin.exporting import put_in_place, render, write_archive
 
     wanted = form or _form_of(file)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -10,6 +9,7 @@ import typer
 from lab_plugin.cli._options import (
     JsonOption,
     LabOption,
+    awaited,
     number,
     opened,
     print_json,
@@ -62,7 +62,7 @@ def import_history(
     with opened(lab) as this, told():
         take_in(this)
         report = take(this, wish, trust=trust, skip_bad=skip_bad, dry_run=dry_run)
-        asyncio.run(share(this))
+        awaited(share(this))
         name = this.config.scorer.metric
     if as_json:
         print_json({**vars(report), "bad": [vars(row) for row in report.bad], "dry_run": dry_run})

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -20,6 +20,7 @@ LabOption = Annotated[
         "--lab", metavar="PATH", help="The lab's folder or lab.toml (default: the nearest upwards)."
     ),
 ]
+T = TypeVar("T")
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -52,6 +53,16 @@ def told() -> Iterator[None]:
 
     with subscribed(tell):
         yield
+
+
+def awaited(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine to its end.
+
+    Only here is asyncio imported, a third of the start of a command that has no use for it.
+    """
+    import asyncio
+
+    return asyncio.run(work)
 
 
 def print_json(value: Any) -> None:

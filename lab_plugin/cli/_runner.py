@@ -17,6 +17,7 @@ from lab_plugin.events import CampaignEnded, Event, subscribed
 from lab_plugin.guidance import guided_here
 from lab_plugin.imports import large_imports
 from lab_plugin.lab import Lab
+from lab_plugin.lock_in_force import require_lock
 from lab_plugin.repository import require_free
 from lab_plugin.serving import Serving, serving
 from lab_plugin.sharing import take_in
@@ -90,7 +91,7 @@ def _prepare(lab: Lab) -> None:
     """What takes time and needs no API: prove the lock, and import what the campaign will use."""
     require_free(lab.repository, lab.lease_ref)
     take_in(lab)
-    lab.require_lock()
+    require_lock(lab)
     with large_imports():
         import lab_plugin.flows.campaign  # noqa: F401
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lab_plugin.cli._options import JsonOption, LabOption, number, opened, print_json, told
+from lab_plugin.cli._options import JsonOption, LabOption, awaited, number, opened, print_json, told
 
 if TYPE_CHECKING:
     from lab_plugin.lab import Lab
@@ -65,7 +64,7 @@ def check(lab: LabOption = None, as_json: JsonOption = False) -> None:
     """Probe the wiring: each failure says what, where, and the remedy."""
     from lab_plugin.check import run_checks
 
-    findings = asyncio.run(run_checks(lab))
+    findings = awaited(run_checks(lab))
     if as_json:
         print_json({"ok": all(finding.ok for finding in findings), "checks": [vars(f) for f in findings]})
     else:
@@ -91,7 +90,7 @@ def lock(
     from lab_plugin.summary import noise_line
 
     with opened(lab, current=True) as this, told():
-        kind, done = asyncio.run(_lock(this, reason, baseline))
+        kind, done = awaited(_lock(this, reason, baseline))
         dirty = this.repository.is_dirty()
     record = done.record
     if as_json:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Annotated
 
 import typer
 
-from lab_plugin.cli._options import JsonOption, LabOption, opened, print_json, told
+from lab_plugin.cli._options import JsonOption, LabOption, awaited, opened, print_json, told
 
 
 def sync(
@@ -28,7 +27,7 @@ def sync(
     from lab_plugin.sharing import sync as share
 
     with opened(lab, current=True) as this, told():
-        shared = asyncio.run(share(this, aside=aside))
+        shared = awaited(share(this, aside=aside))
         mirror = make_mirror(this)
         report = mirror.sync(rebuild=rebuild)
         links = mirror.links()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import re
 from pathlib import Path
@@ -12,7 +11,15 @@ import typer
 
 from lab_plugin.cli._attest import verify_file
 from lab_plugin.cli._export import ARCHIVES, verify_archive_file
-from lab_plugin.cli._options import JsonOption, LabOption, number, opened, print_json, print_untrusted
+from lab_plugin.cli._options import (
+    JsonOption,
+    LabOption,
+    awaited,
+    number,
+    opened,
+    print_json,
+    print_untrusted,
+)
 from lab_plugin.errors import LabError
 
 if TYPE_CHECKING:
@@ -60,7 +67,7 @@ def _verify_ledger(idea: str, rerun: bool, path: Path | None, as_json: bool) -> 
         proof = prove_lab(this)
         # The champion may be the baseline, of which there is no idea; it can be scored again all the same.
         record = find_idea(this, idea) if idea and not (rerun and idea == "best") else None
-        again = asyncio.run(verify_idea(this, idea)) if rerun else None
+        again = awaited(verify_idea(this, idea)) if rerun else None
     ok = not proof.problems and (again is None or again.ok)
     if as_json:
         print_json(_document(proof, record, again, ok))

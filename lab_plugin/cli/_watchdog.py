@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lab_plugin.cli._options import JsonOption, LabOption, opened, print_json
+from lab_plugin.cli._options import JsonOption, LabOption, awaited, opened, print_json
 
 if TYPE_CHECKING:
     from lab_plugin.lab import Lab
@@ -50,7 +49,7 @@ def _look(this: Lab, mend: bool, least_free: float) -> list[Finding]:
         with serving(this.home):
             from lab_plugin.flows.watchdog import look
 
-            return asyncio.run(look(this, mend=mend, least_free=least_free))
+            return awaited(look(this, mend=mend, least_free=least_free))
     except ApiError as error:
         findings = look_after(this, mend=mend, least_free=least_free)
         what = f"flow runs were not looked at: {error.message}"
