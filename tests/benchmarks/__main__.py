@@ -6,11 +6,13 @@ import sys
 
 from tests.benchmarks import (
     batch,
+    chaos,
     commands,
     contracts,
     docker,
     flat,
     fleet,
+    history,
     iteration,
     lock,
     sandbox,
@@ -37,6 +39,9 @@ FIGURES = {
     "simulation": simulation.main,
     "tiers": tiers.main,
     "fleet": fleet.main,
+    "chaos": chaos.main,
+    "history": history.embedded,
+    "history-postgresql": history.on_postgres,
 }
 
 

@@ -54,12 +54,12 @@ class Bench:
         )
         return time.perf_counter() - began
 
-    def start(self, *arguments: str) -> subprocess.Popen[bytes]:
+    def start(self, *arguments: str, **more: str) -> subprocess.Popen[bytes]:
         """Start the program."""
         return subprocess.Popen(
             [*LAB, *arguments],
             cwd=self.folder,
-            env=self.environment(),
+            env=self.environment(**more),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
+from statistics import median
+
+TARGETS_START = 0.008
+"""Seconds of `python -c pass` on the machine for which the targets in milliseconds are meant."""
 
 
 def figure(
@@ -20,11 +26,22 @@ def figure(
 
 def machine() -> None:
     """Print load and speed: without them no figure of a shared machine means anything."""
-    load = os.getloadavg()[0]
+    load, start = os.getloadavg()[0], start_seconds()
     print(
-        f"  [{os.cpu_count()} cores, load {load:.1f}, {loop_seconds() * 1e3:.0f} ms for a loop of 1,000,000]",
+        f"  [{os.cpu_count()} cores, load {load:.1f}, {loop_seconds() * 1e3:.0f} ms for a loop of 1,000,000, "
+        f"{start * 1e3:.0f} ms for `python -c pass`: {start / TARGETS_START:.1f} times the targets' machine]",
         flush=True,
     )
+
+
+def start_seconds() -> float:
+    """Median seconds of an interpreter that does nothing."""
+    times = []
+    for _ in range(15):
+        began = time.perf_counter()
+        subprocess.run([sys.executable, "-c", "pass"], check=True)
+        times.append(time.perf_counter() - began)
+    return median(times)
 
 
 def loop_seconds() -> float:

@@ -30,7 +30,7 @@ def _first_trial(one: Bench, number: int) -> float:
     one.stop_api()
     began = time.perf_counter()
     program = one.start("run", "-n", "1")
-    pattern = f"labs/*/trials/{number:04d}/0/candidate"
+    pattern = f"labs/*/trials/{number:04d}/*/0/candidate"
     while not list(one.home.glob(pattern)):
         if program.poll() is not None:
             raise SystemExit("the campaign ended without a trial")
