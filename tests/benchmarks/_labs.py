@@ -44,14 +44,15 @@ class Bench:
     def lab(self, *arguments: str, **more: str) -> float:
         """Run the program; returns its wall seconds."""
         began = time.perf_counter()
-        subprocess.run(
+        done = subprocess.run(
             [*LAB, *arguments],
             cwd=self.folder,
             env=self.environment(**more),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
-            check=True,
         )
+        if done.returncode:
+            raise SystemExit(f"lab {' '.join(arguments)} failed: {done.stderr.decode(errors='replace')}")
         return time.perf_counter() - began
 
     def start(self, *arguments: str, **more: str) -> subprocess.Popen[bytes]:
