@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, field
 
 from lab_plugin.errors import LabError, LedgerError, LedgersDiverged, RepositoryError
@@ -33,7 +33,9 @@ class Merge:
     others: list[str] = field(default_factory=list)
 
 
-def plan_merge(clone: Clone, seen: Seen, *, holds: bool, claims: bool = False) -> Merge:
+def plan_merge(
+    clone: Clone, seen: Seen, *, holds: bool, claims: bool = False, renumbered: Set[str] = frozenset()
+) -> Merge:
     """Plan how to take in what was seen.
 
     Args:
@@ -41,21 +43,22 @@ def plan_merge(clone: Clone, seen: Seen, *, holds: bool, claims: bool = False) -
         seen: The refs.
         holds: This process holds the lease at the remote: nobody else closes ideas.
         claims: It has numbers of ideas in hand that no ref tells of yet.
+        renumbered: Paths of open ideas at the remote that have their numbers from this process.
 
     Raises:
         LedgersDiverged: Both sides have records that the other lacks.
         RepositoryError: A branch here is in the way.
         LabError: The wishes at the remote cannot be read.
     """
-    return _Planner(clone, seen, holds, claims).plan()
+    return _Planner(clone, seen, holds, claims, renumbered).plan()
 
 
 class _Planner:
-    def __init__(self, clone: Clone, seen: Seen, holds: bool, claims: bool) -> None:
+    def __init__(self, clone: Clone, seen: Seen, holds: bool, claims: bool, renumbered: Set[str]) -> None:
         self._clone, self._seen = clone, seen
         # Of another remote, or of one that was set back, nothing is gone by what it lacks.
         self._base = seen.base if _goes_on(clone, seen) else {}
-        self._holds, self._claims = holds, claims
+        self._holds, self._claims, self._renumbered = holds, claims, renumbered
         self._merge = Merge()
         self._state = seen.state
 
@@ -129,7 +132,7 @@ class _Planner:
                     self._merge.mine.append(path)
             elif taken is None or path in seen.ours or path in self._base:
                 self._take(path, taken)
-            elif self._holds and (verdict is not None or number in ours or self._is_claimed(number)):
+            elif self._holds and (verdict is not None or number in ours or self._is_claimed(path)):
                 self._merge.others.append(path)
             else:
                 self._take(path, taken)
@@ -143,10 +146,11 @@ class _Planner:
             for other in self._seen.theirs
         )
 
-    def _is_claimed(self, number: int) -> bool:
-        """Whether this process may have a number in hand: it took it after it last told the remote."""
-        if not self._claims:
+    def _is_claimed(self, path: str) -> bool:
+        """Whether this process may have an idea's number in hand: it took it after it last told the remote."""
+        if not self._claims or path in self._renumbered:
             return False
+        number = number_of(path)
         repository = self._clone.lab.repository
         told = read_next(repository, self._base.get(NUMBERS))
         return told <= number < read_next(repository, self._seen.ours.get(NUMBERS))

@@ -5,17 +5,18 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from lab_plugin.errors import LabError, RefConflict, RemoteError
 from lab_plugin.idea import Idea
 from lab_plugin.ledger import VerdictRecord
-from lab_plugin.queue import Numbers, WishStore
+from lab_plugin.queue import Numbers, WishStore, read_next
 from lab_plugin.repository import RefChange
 from lab_plugin.sharing._clone import Clone, Seen
 from lab_plugin.sharing._hold import Hold
 from lab_plugin.sharing._merge import Merge, plan_merge
-from lab_plugin.sharing._names import OPEN
+from lab_plugin.sharing._names import NUMBERS, OPEN
 from lab_plugin.sharing._publish import Push, plan_push
 
 _TRIES = 8
@@ -51,6 +52,8 @@ class Transfer:
         self.hold = hold
         self.claims = claims
         self.moved = Moved()
+        # Of open ideas at the remote: the numbers in them are this process's own gift.
+        self._renumbered: set[str] = set()
 
     def take_in(self) -> None:
         """Look at the remote and take in what is new, by fast-forward alone.
@@ -134,9 +137,12 @@ class Transfer:
             self.hold.require()
         for _ in range(_TRIES):
             seen = self.clone.look()
-            merge = plan_merge(self.clone, seen, holds=self.hold is not None, claims=self.claims)
+            merge = plan_merge(
+                self.clone, seen, holds=self.hold is not None, claims=self.claims, renumbered=self._renumbered
+            )
             if merge.others:
-                self._renumber_others(seen, merge.others)
+                with suppress(RefConflict):
+                    self._renumber_others(seen, merge.others)
                 self.clone.fetch()
                 continue
             try:
@@ -186,6 +192,7 @@ class Transfer:
         lab, names = self.clone.lab, self.clone.names
         store = WishStore(lab.repository, lab.queue_ref)
         changes: list[RefChange] = []
+        self._pass_over(seen.theirs.get(NUMBERS))
         wishes = store.read(seen.theirs.get("queue", ""))
         for path in paths:
             commit = seen.theirs[path]
@@ -193,6 +200,7 @@ class Transfer:
             reopened, after = self._numbered(idea, Numbers(lab).claim(lambda number: ()))
             changes.append(RefChange(names.ref(path), None, commit))
             changes.append(RefChange(names.ref(OPEN + reopened.name), after, ""))
+            self._renumbered.add(OPEN + reopened.name)
             wishes = wishes.renumbered(idea.number, reopened.number)
         queue = lab.repository.write_blob(wishes.encode()) if wishes else None
         if queue != seen.theirs.get("queue"):
@@ -201,6 +209,13 @@ class Transfer:
         beat = self.hold.next_beat()
         self.clone.target.push([*changes, beat])
         self.hold.beat = beat.new or ""
+
+    def _pass_over(self, theirs: str | None) -> None:
+        """Give out no number any more that the remote has given out."""
+        lab = self.clone.lab
+        ours = lab.repository.ref(lab.numbers_ref)
+        if theirs is not None and read_next(lab.repository, theirs) > read_next(lab.repository, ours):
+            lab.repository.update_refs([RefChange(lab.numbers_ref, theirs, ours or "")])
 
     def _numbered(self, idea: Idea, number: int) -> tuple[Idea, str]:
         """An idea under another number, and its commit."""

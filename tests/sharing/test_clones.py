@@ -134,8 +134,11 @@ async def test_two_campaigns_at_once(shared: Shared, run: Run) -> None:
     assert [record.number for record in await run(there, 1)] == [3]
 
 
-async def test_the_queue_is_one_for_all_clones(shared: Shared, run: Run, monkeypatch) -> None:
+@pytest.mark.parametrize("pace", [0.2, 5.0], ids=["numbers told", "numbers not told"])
+async def test_the_queue_is_one_for_all_clones(shared: Shared, monkeypatch, pace: float) -> None:
     monkeypatch.setattr("lab_plugin.sharing._held.LOOK_SECONDS", 0.2)
+    # With the longer one, the other clone gives a number out that the campaign has in hand.
+    monkeypatch.setattr("lab_plugin.sharing._held.PACE_SECONDS", pace)
     from lab_plugin.queue import Addition, add_idea
 
     await shared.lock()
@@ -165,6 +168,7 @@ async def test_the_queue_is_one_for_all_clones(shared: Shared, run: Run, monkeyp
         store = WishStore(campaign.lab.repository, campaign.lab.queue_ref)
         # Under another number, where the campaign had taken that one and not yet said so.
         while not store.read().added - {1}:
+            assert not work.done()
             await asyncio.sleep(0.05)
         shared.toy.open("idea 2")
         records = await work
