@@ -147,7 +147,7 @@ class _Planner:
         )
 
     def _is_claimed(self, path: str) -> bool:
-        """Whether this process may have an idea's number in hand: it took it after it last told the remote."""
+        """Whether this process may have the number in hand: it took it after it last told the remote."""
         if not self._claims or path in self._renumbered:
             return False
         number = number_of(path)
