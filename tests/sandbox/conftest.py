@@ -97,7 +97,7 @@ def docker_sandbox(engine: str) -> Iterator[DockerSandbox]:
     opened = DockerSandbox(image=docker_engine.IMAGE)
     yield opened
     asyncio.run(opened.close())
-    assert docker_engine.containers(engine) == []
+    assert docker_engine.containers(engine) == docker_engine.waiting(engine, os.getpid()) == []
 
 
 @pytest.fixture(scope="session", params=["bubblewrap", "process", "docker"])

@@ -29,6 +29,8 @@ _LEFT_OUT = {
     *("tkinter", "turtledemo", "lib2to3", "pydoc_data"),
 }
 _SECONDS = 60
+_OWNER = "prefect-lab.owner"
+AHEAD = "lab-ahead-"
 _LOG_LINES = 40
 
 
@@ -106,11 +108,24 @@ def make_image(host: str, name: str = IMAGE, more: tuple[str, ...] = ()) -> str:
         return str(client.inspect_image(name)["Id"])
 
 
-def containers(host: str) -> list[str]:
-    """Names of all containers of labs."""
+def containers(host: str, owner: int | None = None) -> list[str]:
+    """Names of the containers of labs' jobs; with the process id of a lab, of its own."""
+    return [name for name in _names(host, owner) if not name.startswith(AHEAD)]
+
+
+def waiting(host: str, owner: int) -> list[str]:
+    """Names of the containers that the lab of a process made ahead and that no job has taken."""
+    return [name for name in _names(host, owner) if name.startswith(AHEAD)]
+
+
+def _names(host: str, owner: int | None) -> list[str]:
     with connected(host) as client:
-        found = client.containers(all=True, filters={"label": "prefect-lab.owner"})
-    return [entry["Names"][0].lstrip("/") for entry in found]
+        found = client.containers(all=True, filters={"label": _OWNER})
+    return [
+        entry["Names"][0].lstrip("/")
+        for entry in found
+        if owner is None or f"/{owner}/" in entry["Labels"][_OWNER]
+    ]
 
 
 def pid_of(host: str) -> int:

@@ -180,7 +180,7 @@ def test_an_engine_that_cannot_hold_a_limit_is_refused(engine, monkeypatch):
 
 
 async def test_an_engine_that_shows_other_files_runs_nothing(docker_sandbox, bench, monkeypatch):
-    monkeypatch.setattr(Workspace, "identity", property(lambda _: [1, 1]))
+    monkeypatch.setattr(Workspace, "identity", property(lambda _: (1, 1)))
     with pytest.raises(SandboxUnavailable, match="other files than the lab sees"):
         await docker_sandbox.run(bench.python("print('ran')"))
     assert (bench.folder / "destination1" / "stdout.log").read_text() == ""

@@ -112,7 +112,10 @@ def test_an_output_that_stops_in_the_middle_is_lost() -> None:
 @given(
     texts=st.lists(st.binary(max_size=20), max_size=4),
     numbers=st.lists(st.integers(0, 2**63), min_size=5, max_size=5),
+    shown=st.lists(st.tuples(st.text("/é ", max_size=9), st.integers(0, 2**64), st.integers(0, 2**64))),
 )
-def test_a_setup_arrives_as_it_was_sent(texts: list[bytes], numbers: list[int]) -> None:
-    sent = Setup(texts, texts, b"/x", texts, texts, numbers, numbers[:2])
+def test_a_setup_arrives_as_it_was_sent(
+    texts: list[bytes], numbers: list[int], shown: list[tuple[str, int, int]]
+) -> None:
+    sent = Setup(texts, texts, b"/x", texts, texts, numbers, shown)
     assert vars(decode(sent.encode())) == vars(sent)

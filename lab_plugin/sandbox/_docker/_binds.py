@@ -18,6 +18,7 @@ from lab_plugin.sandbox._launcher.rules import Place, open_grown, open_places, p
 
 NETWORK_SOCKET = "/run/lab/network.sock"
 FORWARDER = "/run/lab/forwarder.py"
+INPUTS = "/lab/inputs"
 _FORWARDER = Path(__file__).parents[2] / "network" / "forwarder.py"
 _EMPTY = Path(__file__).with_name("empty")
 # Without a network, the engine writes none, and `localhost` would mean nothing.
@@ -56,12 +57,12 @@ class Workspace(NamedTuple):
     grown: Grown
 
     @property
-    def identity(self) -> list[int]:
-        """Device and inode by which a program can tell the workspace; empty where its root is hidden."""
+    def identity(self) -> tuple[int, int] | None:
+        """Device and inode by which a program can tell the workspace; None where its root is hidden."""
         if rules(self.job).get(".") == "hidden":
-            return []
+            return None
         status = os.fstat(self.root)
-        return [status.st_dev, status.st_ino]
+        return status.st_dev, status.st_ino
 
     def require_unmoved(self) -> None:
         """See that what was kept from the program is still where it was.
@@ -128,7 +129,12 @@ def mounts(workspace: Workspace, shown: Iterable[Path], version: tuple[int, ...]
 
 def input_path(variable: str, path: Path) -> str:
     """Where the program sees an input; its own name is kept, for programs that look at suffixes."""
-    return f"/lab/inputs/{variable}/{os.path.basename(os.path.abspath(path))}"
+    return f"{INPUTS}/{variable}/{os.path.basename(os.path.abspath(path))}"
+
+
+def inputs(folder: Path, version: tuple[int, ...]) -> Mount:
+    """The mount of a host folder that holds inputs as a container shows them."""
+    return _close(_bind(folder, INPUTS), version)
 
 
 def _place(workspace: Workspace, place: Place, version: tuple[int, ...]) -> Mount:

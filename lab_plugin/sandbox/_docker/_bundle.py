@@ -28,13 +28,17 @@ for name, source in {sources!r}:
     module.__package__ = "inside"
     setattr(package, name, module)
     exec(compile(source, "lab/" + name + ".py", "exec"), module.__dict__)
-sys.modules["inside.first"].main()
+sys.modules["inside.first"].main({standby!r})
 """
 
 
 @cache
-def program() -> bytes:
-    """What `BOOTSTRAP` reads: eight digits of length, and the text."""
+def program(standby: float) -> bytes:
+    """What `BOOTSTRAP` reads: eight digits of length, and the text.
+
+    Args:
+        standby: Seconds that the first process waits for its setup; then it ends.
+    """
     sources = [(name, (_FOLDER / f"{name}.py").read_text()) for name in _MODULES]
-    text = _LOADER.format(sources=sources).encode()
+    text = _LOADER.format(sources=sources, standby=standby).encode()
     return b"%08d" % len(text) + text

@@ -21,7 +21,9 @@ from lab_plugin.sandbox._docker.inside.setup import OUTPUTS, WORKSPACE, Setup
 _USERS = {"candidate": 1_900_000_001, "scorer": 1_900_000_002, "proposer": 1_900_000_003}
 _MAPPED_USERS = {"candidate": 60_101, "scorer": 60_102, "proposer": 60_103}
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+JOB_LABEL = "prefect-lab.job"
 SILENCE_SECONDS = 30.0
+STANDBY_SECONDS = 60.0
 _LEAST_MEMORY = 24 << 20
 _LEAST_DISK = 1 << 16
 _LEAST_CPUS = 0.01
@@ -77,6 +79,11 @@ def name(job: Job) -> str:
     return f"lab-{plain}-{secrets.token_hex(6)}"
 
 
+def name_ahead() -> str:
+    """The name of a container that waits for a job."""
+    return f"lab-ahead-{secrets.token_hex(6)}"
+
+
 def container(
     job: Job, image: Image, user: Who, mounts: list[Mount], engine: Engine, *, python: str
 ) -> dict[str, Any]:
@@ -95,7 +102,7 @@ def container(
         "User": f"{user.uid}:{user.gid}",
         "WorkingDir": "/",
         "Hostname": "lab",
-        "Labels": {LABEL: str(own()), "prefect-lab.job": job.name, "prefect-lab.role": job.role},
+        "Labels": {LABEL: str(own()), JOB_LABEL: job.name, "prefect-lab.role": job.role},
         "NetworkDisabled": True,
         "Healthcheck": {"Test": ["NONE"]},
         "OpenStdin": True,
@@ -123,7 +130,7 @@ def setup(workspace: Workspace, image: Image, filters: list[bytes], python: str)
             *(int(limits.wall_seconds * 1e9), limits.log_bytes, limits.file_bytes, limits.disk_bytes),
             int(SILENCE_SECONDS * 1e9),
         ],
-        identity=workspace.identity,
+        shown=[(WORKSPACE, *workspace.identity)] if workspace.identity else [],
     )
 
 

@@ -71,6 +71,16 @@ class Engine:
         with calls("create a container"):
             return str(client.create_container_from_config(config, name)["Id"])
 
+    def start(self, container: str) -> None:
+        """Start a container."""
+        with calls("start a container"):
+            self.client.start(container)
+
+    def rename(self, container: str, name: str) -> None:
+        """Give a container another name."""
+        with calls("rename a container"):
+            self.client.rename(container, name)
+
     def attach(self, container: str) -> tuple[socket.socket, object]:
         """Open a container's streams, before it is started.
 

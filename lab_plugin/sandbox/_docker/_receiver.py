@@ -105,6 +105,13 @@ class Receiver:
             elif number == _STDERR:
                 self._said += payload[: _SAID_BYTES - len(self._said)]
 
+    def forget(self) -> None:
+        """Start anew with another container, where none has started the program."""
+        self.broken = ""
+        self._said = b""
+        self._stream.clear()
+        self._frames.clear()
+
     def close(self) -> None:
         """Close the logs; outputs that did not come are lost."""
         dropped = self.report.dropped if self.report else (0, 0)

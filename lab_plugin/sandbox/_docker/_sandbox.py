@@ -14,6 +14,8 @@ from threading import Lock
 from lab_plugin.errors import SandboxUnavailable
 from lab_plugin.sandbox._contract import Execution, Job, Limits, Sandbox
 from lab_plugin.sandbox._docker import _config
+from lab_plugin.sandbox._docker._ahead import Ahead
+from lab_plugin.sandbox._docker._alike import alike
 from lab_plugin.sandbox._docker._binds import Mount, Workspace, edits, mounts, open_workspace
 from lab_plugin.sandbox._docker._engine import Engine
 from lab_plugin.sandbox._docker._filters import filters
@@ -44,8 +46,9 @@ class DockerSandbox(Sandbox):
     the engine dies too; and it ends the program at its wall limit by itself. The program cannot reach it.
     What was made and never started is removed by the next start (`reap`).
 
-    **No warm containers.** Files, System V objects, locks, caches and processes of a user outlive a program
-    in its container, and only a new one proves that nothing passes from one job to the next.
+    **No container is used twice.** Files, System V objects, locks, caches and processes of a user outlive a
+    program in its container, and only a new one proves that nothing passes from one job to the next. So what
+    is warm is a new one as well, made ahead (`Ahead`).
 
     Args:
         python: Interpreter inside the image that `python` means; None for the one on the image's PATH.
@@ -80,6 +83,7 @@ class DockerSandbox(Sandbox):
         self._image = find_image(self._engine, image, dockerfile)
         self.image_id = self._image.identity
         self.guarantees = _guarantees(self._engine)
+        self._ahead = Ahead(self._engine)
         self._threads: ThreadPoolExecutor | None = None
         self._sweeping = Lock()
         self._swept = False
@@ -124,7 +128,8 @@ class DockerSandbox(Sandbox):
         with ExitStack() as stack:
             workspace = open_workspace(job, user.uid if user.given else None, stack)
             shown = mounts(workspace, self._shown, self._engine.version)
-            run = Run(self._engine, self._order(job, user, workspace, shown))
+            order = self._order(job, user, workspace, shown)
+            run = Run(self._engine, self._ahead, order)
             stack.callback(run.close)
             ran = await self._in_thread(run)
         return execution(job, ran, self.kind, self.guarantees - _lost(job, user))
@@ -145,6 +150,7 @@ class DockerSandbox(Sandbox):
         threads, self._threads = self._threads, None
         if threads is not None:
             await asyncio.to_thread(threads.shutdown)
+        await asyncio.to_thread(self._ahead.close)
         self._engine.close()
 
     async def _in_thread(self, run: Run) -> Ran:
@@ -166,7 +172,7 @@ class DockerSandbox(Sandbox):
     def _order(self, job: Job, user: _config.Who, workspace: Workspace, shown: list[Mount]) -> Order:
         config = _config.container(job, self._image, user, shown, self._engine, python=self._python)
         setup = _config.setup(workspace, self._image, self._filters, self._python)
-        return Order(job, _config.name(job), config, setup, workspace)
+        return Order(job, _config.name(job), config, setup, workspace, alike(job, config))
 
     def _hold(self, run: Run) -> Ran:
         with self._sweeping:

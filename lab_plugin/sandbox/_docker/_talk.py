@@ -19,6 +19,10 @@ _BEATS = 6
 _READ = 1 << 18
 
 
+class NeverBegan(SandboxUnavailable):
+    """The container failed before its program was started."""
+
+
 class Talk:
     """One talk.
 
@@ -58,7 +62,7 @@ class Talk:
         """Send `first`, then listen to the end: the last frame, a hang-up, or a cause to end it from here.
 
         Raises:
-            SandboxUnavailable: The first process says nothing for too long.
+            SandboxUnavailable: The first process says nothing for too long; `NeverBegan` before the program.
             Malformed: It says what it never says.
         """
         self._pending = first
@@ -119,7 +123,8 @@ class Talk:
 
     def _lose_patience(self) -> None:
         if not self._receiver.started or self._receiver.report is not None:
-            raise SandboxUnavailable(
+            kind = SandboxUnavailable if self._receiver.started else NeverBegan
+            raise kind(
                 "docker: a container's first process said nothing for too long",
                 "Look at this machine's load, and at the engine's log (journalctl -u docker).",
             )

@@ -40,10 +40,14 @@ class Channel:
         return 1000 * min(left, 3600.0) + 1
 
     def receive(self) -> bytes:
-        """The payload of the first frame; waits for it."""
+        """The payload of the first frame; waits for it as long as the lab may be silent."""
+        poll = select.poll()
+        poll.register(0, select.POLLIN)
         data = b""
         length = HEADER
         while len(data) < length:
+            if not poll.poll(self.patience):
+                continue
             chunk = os.read(0, length - len(data))
             if not chunk:
                 os._exit(HUNG_UP)

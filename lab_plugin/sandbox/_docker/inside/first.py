@@ -12,7 +12,7 @@ from .channel import Channel
 from .frames import BROKEN, END, ERROR, HELLO, LARGEST, OUT, REPORT, pack
 from .outputs import hand_out
 from .program import be_dumpable, start
-from .setup import OUTPUTS, STORAGE, WORKSPACE, Setup, decode
+from .setup import OUTPUTS, STORAGE, Setup, Shown, decode
 
 _READ = 1 << 18
 _END_SECONDS = 20.0
@@ -170,11 +170,14 @@ class First:
         self._channel.drain()
 
 
-def _require_own_files(identity: list[int]) -> None:
-    """An engine on another machine, or outside of the lab's container, shows its own files by these names."""
-    if identity:
-        status = os.stat(WORKSPACE)
-        if [status.st_dev, status.st_ino] != identity:
+def _require_own_files(shown: list[Shown]) -> None:
+    """An engine on another machine, or outside of the lab's container, shows its own files by these names.
+
+    A container that was made ahead shows what had them then.
+    """
+    for path, device, inode in shown:
+        status = os.stat(path)
+        if (status.st_dev, status.st_ino) != (device, inode):
             raise LookupError("the engine shows other files than the lab sees")
 
 
@@ -190,17 +193,20 @@ def _is_full(folder: str) -> bool:
     return status.f_bavail == 0 or status.f_favail == 0
 
 
-def main() -> None:
-    """Do what the lab sends."""
+def main(standby: float) -> None:
+    """Do what the lab sends, which it does within `standby` seconds."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     channel = Channel()
     try:
         be_dumpable(False)
+        channel.expect(standby)
         setup = decode(channel.receive())
         channel.expect(setup.silence_ns / 1e9)
-        _require_own_files(setup.identity)
+        _require_own_files(setup.shown)
         first = First(setup, channel)
+        # Before the program starts: without it, the lab knows that none did.
         channel.put(HELLO)
+        channel.drain()
         first.run()
     except Exception as fault:  # noqa: BLE001 - the border of the process: the lab must learn of it
         channel.put(BROKEN, f"{type(fault).__name__}: {fault}".encode("utf-8", "replace")[:LARGEST])

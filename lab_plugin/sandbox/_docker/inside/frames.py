@@ -1,8 +1,9 @@
 """How the lab and the first process talk: frames of a kind, a length and a payload; lists of byte strings.
 
-To the container, on its stdin: `SETUP` once, `BEAT` every few seconds, `STOP` to end the program early, the
-end of the stream, or silence, to end the container. From it, on its stdout: `HELLO` or `BROKEN`, `OUT` and
-`ERROR` in any order, `REPORT`, then per declared output `REFUSED`, or `FILE` and its `DATA`, and `END`.
+To the container, on its stdin: `SETUP` once (one that is made ahead waits for it), `BEAT` every few seconds,
+`STOP` to end the program early, the end of the stream, or silence, to end the container. From it, on its
+stdout: `HELLO` or `BROKEN`, `OUT` and `ERROR` in any order, `REPORT`, then per declared output `REFUSED`, or
+`FILE` and its `DATA`, and `END`.
 """
 
 from __future__ import annotations
