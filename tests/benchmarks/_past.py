@@ -36,10 +36,12 @@ _IDS = {
     "result_artifact_id",
 }
 _NAME = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
+# Copies are numbered from here: there are more runs than any earlier copy of theirs has as its number.
+_RUNS = "SELECT count(*) FROM flow_run"
 _POSTGRES = """
-CREATE FUNCTION other(id uuid, copy int) RETURNS uuid IMMUTABLE LANGUAGE sql AS
+CREATE OR REPLACE FUNCTION other(id uuid, copy int) RETURNS uuid IMMUTABLE LANGUAGE sql AS
     $$ SELECT md5(id::text || copy)::uuid $$;
-CREATE FUNCTION other_name(name text, copy int) RETURNS text IMMUTABLE LANGUAGE sql AS $$
+CREATE OR REPLACE FUNCTION other_name(name text, copy int) RETURNS text IMMUTABLE LANGUAGE sql AS $$
     SELECT CASE WHEN name ~ '[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
     THEN left(name, -36) || other(right(name, 36)::uuid, copy)::text ELSE name END $$;
 SET session_replication_role = replica;
@@ -115,9 +117,10 @@ def multiply_in_file(database: Path, copies: int) -> None:
     with closing(sqlite3.connect(database)) as connection:
         connection.create_function("other", 2, _other, deterministic=True)
         connection.create_function("other_name", 2, _other_name, deterministic=True)
+        (runs,) = connection.execute(_RUNS).fetchone()
         for table in _TABLES:
             columns = [row[1] for row in connection.execute(f"PRAGMA table_xinfo({table})") if not row[6]]
-            connection.execute(_statement(table, columns, copies))
+            connection.execute(_statement(table, columns, range(runs, runs + copies)))
         connection.commit()
         connection.execute("ANALYZE")
 
@@ -137,19 +140,24 @@ def multiply_in_postgres(address: Mapping[str, Any], copies: int) -> None:
     with closing(psycopg2.connect(**address)) as connection:
         with connection.cursor() as cursor:
             cursor.execute(_POSTGRES)
+            cursor.execute(_RUNS)
+            (runs,) = cursor.fetchone()
             for table in _TABLES:
                 cursor.execute(columns, (table,))
-                cursor.execute(_statement(table, [row[0] for row in cursor.fetchall()], copies))
+                names = [row[0] for row in cursor.fetchall()]
+                cursor.execute(_statement(table, names, range(runs, runs + copies)))
         connection.commit()
         connection.autocommit = True
         with connection.cursor() as cursor:
             cursor.execute("ANALYZE")
 
 
-def _statement(table: str, columns: Sequence[str], copies: int) -> str:
+def _statement(table: str, columns: Sequence[str], copies: range) -> str:
     quoted = [f'"{name}"' for name in columns]
     values = ", ".join(_value(name, f't."{name}"') for name in columns)
-    numbers = f"WITH RECURSIVE n(k) AS (SELECT 1 UNION ALL SELECT k + 1 FROM n WHERE k < {copies})"
+    numbers = (
+        f"WITH RECURSIVE n(k) AS (SELECT {copies[0]} UNION ALL SELECT k + 1 FROM n WHERE k < {copies[-1]})"
+    )
     return f"INSERT INTO {table} ({', '.join(quoted)}) {numbers} SELECT {values} FROM {table} t CROSS JOIN n"
 
 
