@@ -22,8 +22,8 @@ from tests.up.conftest import wait_until
 from tests.up.production import Production, production
 
 PASTS = (100, int(os.environ.get("LAB_BENCH_PAST", "10000")))
-WARM_UP = 5
-ITERATIONS = int(os.environ.get("LAB_BENCH_ITERATIONS", "40"))
+WARM_UP = 20
+ITERATIONS = int(os.environ.get("LAB_BENCH_ITERATIONS", "120"))
 _FIRST = 5
 
 
