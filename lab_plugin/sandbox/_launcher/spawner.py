@@ -23,7 +23,7 @@ from .request import receive_with_fd
 from .supervisor import stand_by
 
 # By then a job's program has mostly begun: the fork takes no time from its start.
-_SPARE_AFTER_MS = 10
+_SPARE_AFTER_MS = 25
 
 
 class _Entry(NamedTuple):

@@ -17,8 +17,8 @@ from .program import Interpreter, Program, interpreter
 from .sound import require_sound
 from .warden import Warden
 
-# By then a program has mostly begun: the fork of the next warden takes no time from its start.
-_SPARE_AFTER_MS = 10
+# By then a short program has ended, and a longer one has begun: the fork takes no time from either.
+_SPARE_AFTER_MS = 25
 
 
 def serve(descriptor: int, plain: frozenset[str], wanted: frozenset[str], left: list[str]) -> Program:
