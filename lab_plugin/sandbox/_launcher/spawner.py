@@ -22,7 +22,7 @@ from .job_run import Machine
 from .request import receive_with_fd
 from .supervisor import stand_by
 
-# By then a job's program has mostly begun: the fork takes no time from its start.
+# By then a short program has ended, and a longer one has begun: the fork takes no time from either.
 _SPARE_AFTER_MS = 25
 
 
