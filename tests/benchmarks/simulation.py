@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from statistics import mean
+
 from lab_plugin.simulation import Costs, History, Scenario, Simulation, Synthetic, costs_of, read_history
 from lab_plugin.simulation import simulate as run
 from tests.benchmarks._labs import Bench, bench
@@ -47,6 +49,13 @@ def _against_a_real_one(one: Bench) -> None:
         "x",
         against=("simulated", told.speed(told.outcomes[0])),
     )
+    figure("a slot's time between trials, 4 slots", 1e3 * (4 * four - _busy(one, 2)), "ms", target="300")
+    figure("the same, one slot", 1e3 * (alone - _busy(one, 1)), "ms", target="300")
+
+
+def _busy(one: Bench, campaign: int) -> float:
+    """Mean seconds of an idea's candidate and scorer."""
+    return mean(verdict.seconds for verdict in one.verdicts(campaign)[WARM_UP:])
 
 
 def _gap(one: Bench, campaign: int) -> float:
