@@ -89,6 +89,7 @@ class PrefectDispatcher:
         self._deployments: dict[str, UUID] = {}
         self._processes: dict[str, bool] = {}
         self._variables: dict[str, dict[str, Any]] = {}
+        self._queues = {tier.name: tier.queue or None for tier in config.tiers}
         self._followed: dict[str, _Followed] = {}
         self._fault: Exception | None = None
         self._lost_after = max(15.0, float(os.environ.get(LOST_VARIABLE) or LOST_SECONDS))
@@ -134,6 +135,7 @@ class PrefectDispatcher:
                 tags=tags,
                 idempotency_key=key,
                 job_variables=self._variables[pool],
+                work_queue_name=self._queues.get(order.tier),
                 parent_task_run_id=place,
             )
 

@@ -111,6 +111,7 @@ class Tier:
         seeds: `LAB_SEED` of the runs of every idea here.
         promote: Who goes on to the next; None at the last tier, which decides.
         pool: The work pool that runs it; "" for this process.
+        queue: The pool's work queue that its trials wait in; "" for the pool's default one.
     """
 
     name: str
@@ -118,6 +119,7 @@ class Tier:
     seeds: tuple[int, ...]
     promote: Rule | None = None
     pool: str = ""
+    queue: str = ""
 
 
 class Config(Table):

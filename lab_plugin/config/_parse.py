@@ -125,7 +125,8 @@ def _tiered(
             faults.setdefault(place_in(origin.positions, name, place), f"tiers.{name}: {message}")
         if not found:
             config = _config(origin, sound)
-            tiers.append(Tier(name, config, table.seeds, table.promote, table.pool or ""))
+            where = (table.pool or "", table.queue or "")
+            tiers.append(Tier(name, config, table.seeds, table.promote, *where))
             config._tiers = (tiers[-1],)
     for place, message in check_apart({tier.name: tier.config for tier in tiers}):
         faults.setdefault(place, message)

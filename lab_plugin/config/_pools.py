@@ -29,6 +29,15 @@ def check_pool_name(name: str) -> str:
     return name
 
 
+def check_queue_name(name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise ValueError(
+            "a queue's name has 1 to 60 characters: letters, digits, _, - and ., beginning with a letter or "
+            "digit"
+        )
+    return name
+
+
 def _check_image(image: str) -> str:
     if not _IMAGE.fullmatch(image):
         raise ValueError('an image is named as "lab-worker:1.4" or "registry.example.org/lab@sha256:..."')
@@ -51,12 +60,16 @@ class Pool(Table):
         concurrency: Runs of the pool at a time; None for no limit but the workers' own.
         gpus: Graphics cards of all its workers together; a Prefect global concurrency limit counts them out.
             None where nothing is counted.
+        queues: Work queues of the pool, to their priorities: of what waits, workers take from 1 first.
     """
 
     kind: PoolKind = "process"
     image: Annotated[Text, AfterValidator(_check_image)] | None = None
     concurrency: Annotated[int, Field(ge=1, le=10_000)] | None = None
     gpus: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    queues: Mapping[
+        Annotated[str, AfterValidator(check_queue_name)], Annotated[int, Field(ge=1, le=10_000)]
+    ] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _image_where_one_is_used(self) -> Pool:
@@ -96,10 +109,14 @@ def check_pools(document: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
         document: The raw file.
     """
     pools, tiers = document.get("pools"), document.get("tiers")
-    declared = list(pools) if isinstance(pools, Mapping) else []
+    tables = pools if isinstance(pools, Mapping) else {}
+    declared = list(tables)
     for name, tier in tiers.items() if isinstance(tiers, Mapping) else ():
         pool = tier.get("pool") if isinstance(tier, Mapping) else None
-        if not isinstance(pool, str) or pool in declared:
+        if not isinstance(pool, str):
+            continue
+        if pool in declared:
+            yield from _check_queue(name, tier.get("queue"), pool, tables[pool])
             continue
         place: Place = ("tiers", name, "pool")
         try:
@@ -110,6 +127,17 @@ def check_pools(document: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
         if near := _misspelt(pool, declared):
             message = f'there is no [pools.{pool}]; did you mean "{near}"? If not, declare [pools.{pool}]'
             yield place, f"tiers.{name}.pool: {message}"
+
+
+def _check_queue(tier: str, queue: Any, pool: str, table: Any) -> Iterator[tuple[Place, str]]:
+    """A queue that is none of those that its pool's table lists."""
+    queues = table.get("queues") if isinstance(table, Mapping) else None
+    if not isinstance(queues, Mapping) or not isinstance(queue, str) or queue in queues:
+        return
+    near = difflib.get_close_matches(queue, list(queues), 1, _NEAR)
+    hint = f'did you mean "{near[0]}"?' if near else f"it has {', '.join(queues) or 'none'}"
+    place: Place = ("tiers", tier, "queue")
+    yield place, f'tiers.{tier}.queue: [pools.{pool}] has no queue "{queue}"; {hint}'
 
 
 def _misspelt(pool: str, declared: list[str]) -> str:

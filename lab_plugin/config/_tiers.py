@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator
 
 from lab_plugin.config._fields import Seed, Text, check_unique
+from lab_plugin.config._pools import check_queue_name
 from lab_plugin.config._space import Table, check_some
 from lab_plugin.promotion import Decided, Quantile, Rule, Threshold, TopK, can_fire
 from lab_plugin.toml import Place
@@ -85,6 +86,7 @@ class TierTable(Table):
         promote: Who goes on to the next tier; every tier but the last has it.
         timeout: Wall seconds of a candidate; None for that of `[candidate]`.
         pool: The work pool that runs it; None for this process.
+        queue: The pool's work queue that its trials wait in; None for the pool's default one.
         candidate: Keys of `[candidate]` that are other here.
         sandbox: Of `[sandbox]`.
         scorer: Of `[scorer]`.
@@ -102,6 +104,7 @@ class TierTable(Table):
     promote: Annotated[Rule | None, PlainValidator(read_rule)] = None
     timeout: str | int | float | None = None
     pool: Text | None = None
+    queue: Annotated[Text, AfterValidator(check_queue_name)] | None = None
     candidate: dict[str, Any] = Field(default_factory=dict)
     sandbox: dict[str, Any] = Field(default_factory=dict)
     scorer: dict[str, Any] = Field(default_factory=dict)
@@ -144,6 +147,11 @@ def check_tiers(document: Mapping[str, Any], tables: Mapping[str, TierTable]) ->
         yield from _check_overrides(name, table)
         if table.pool is not None:
             yield from _check_pool(document, name, table)
+        elif table.queue is not None:
+            message = (
+                f"tiers.{name}.queue: a queue belongs to a work pool, and this tier has none; give its pool"
+            )
+            yield ("tiers", name, "queue"), message
 
 
 def _check_screening(document: Mapping[str, Any], name: str, table: TierTable) -> Iterator[tuple[Place, str]]:

@@ -139,7 +139,8 @@ async def _fingerprint(client: PrefectClient, name: str) -> tuple[object, ...] |
         cards = (await client.read_global_concurrency_limit_by_name(gpu_limit(name))).limit
     except ObjectNotFound:
         cards = None
-    return pool.concurrency_limit, cards
+    queues = await client.read_work_queues(work_pool_name=name)
+    return pool.concurrency_limit, cards, frozenset((queue.name, queue.priority) for queue in queues)
 
 
 def _check(wishes: DeploymentWishes) -> None:

@@ -25,8 +25,8 @@ async def ensure_pool(client: PrefectClient, name: str, settings: Pool | None = 
     """Have a work pool, made from this package's template when it is missing.
 
     One that exists keeps its template, which may be the work of its owner; what `[pools.NAME]` says of
-    `concurrency` and `gpus` holds from now on, and nothing else is changed. Several processes may do this at
-    once.
+    `concurrency`, `gpus` and `queues` holds from now on, and nothing else is changed. Several processes may
+    do this at once.
 
     Args:
         client: Talks with the API.
@@ -53,7 +53,24 @@ async def ensure_pool(client: PrefectClient, name: str, settings: Pool | None = 
         pool = await client.read_work_pool(name)
     if settings.gpus is not None:
         await client.upsert_global_concurrency_limit_by_name(gpu_limit(name), settings.gpus)
+    for queue, priority in settings.queues.items():
+        await _ensure_queue(client, name, queue, priority)
     return pool
+
+
+async def _ensure_queue(client: PrefectClient, pool: str, name: str, priority: int) -> None:
+    from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
+
+    try:
+        queue = await client.read_work_queue_by_name(name, pool)
+    except ObjectNotFound:
+        try:
+            await client.create_work_queue(name, priority=priority, work_pool_name=pool)
+            return
+        except ObjectAlreadyExists:
+            queue = await client.read_work_queue_by_name(name, pool)
+    if queue.priority != priority:
+        await client.update_work_queue(queue.id, priority=priority)
 
 
 async def require_pool(client: PrefectClient, name: str) -> WorkPool:

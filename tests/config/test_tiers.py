@@ -172,6 +172,37 @@ def test_all_faults_are_told_at_once_and_each_once() -> None:
     assert len(error.value.faults) == len(set(error.value.faults)) == 3
 
 
+def test_a_tier_waits_in_a_queue_of_its_pool() -> None:
+    box = "seeds = 1\npool = 'box'\nqueue = '{}'\npromote = {{ top_k = 1 }}"
+    pools = "[pools.box]\nqueues = { urgent = 1, nightly = 10 }\n"
+    config = parse(tiers(box.format("urgent"), "seeds = 1\npool = 'other'") + pools)
+    assert [tier.queue for tier in config.tiers] == ["urgent", ""]
+    assert config.pools["box"].queues == {"urgent": 1, "nightly": 10}
+    plain = parse(tiers(box.format("urgent").replace("queue = 'urgent'\n", "")))
+    assert parse(tiers(box.format("any"))).scoring_rules() == plain.scoring_rules()
+
+
+@pytest.mark.parametrize(
+    ("queue", "more", "told"),
+    [
+        ("urgnt", "[pools.box]\nqueues = { urgent = 1 }", 'has no queue "urgnt"; did you mean "urgent"?'),
+        ("low", "[pools.box]\nqueues = { urgent = 1 }", 'has no queue "low"; it has urgent'),
+        ("low", "[pools.box]\nqueues = { low = 0 }", "pools.box.queues"),
+        ("a b", "", "a queue's name has 1 to 60 characters"),
+    ],
+)
+def test_a_queue_that_cannot_be_is_a_fault(queue: str, more: str, told: str) -> None:
+    own = f"seeds = 1\npool = 'box'\nqueue = '{queue}'\npromote = {{ top_k = 1 }}"
+    with pytest.raises(ConfigError) as error:
+        parse(f"{tiers(own)}{more}\n")
+    assert any(told in fault for fault in error.value.faults), error.value.faults
+
+
+def test_a_queue_needs_a_pool() -> None:
+    with pytest.raises(ConfigError, match="a queue belongs to a work pool, and this tier has none"):
+        parse(tiers("seeds = 1\nqueue = 'urgent'\npromote = { top_k = 1 }"))
+
+
 def test_a_pool_needs_a_git_remote() -> None:
     with pytest.raises(ConfigError, match="lab.remote names"):
         parse(tiers("seeds = 1\npool = 'box'\npromote = { top_k = 1 }").replace('remote = "origin"\n', ""))

@@ -49,6 +49,17 @@ async def test_cards_are_counted_by_a_global_limit(client: PrefectClient) -> Non
         assert (limit.limit, limit.active) == (gpus, True)
 
 
+async def test_queues_are_made_with_their_priorities(client: PrefectClient) -> None:
+    for queues in ({"urgent": 1, "nightly": 9}, {"urgent": 2}):
+        await asyncio.gather(*(ensure_pool(client, "lined", Pool(queues=queues)) for _ in range(3)))
+        found = {
+            queue.name: queue.priority for queue in await client.read_work_queues(work_pool_name="lined")
+        }
+        assert {name: found[name] for name in queues} == queues
+    # What is not named any more stays: runs may wait in it.
+    assert set(found) == {"default", "urgent", "nightly"} and found["nightly"] >= 9
+
+
 async def test_a_pool_that_runs_nothing_is_named_with_the_command_that_mends_it(
     client: PrefectClient,
 ) -> None:

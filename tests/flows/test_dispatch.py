@@ -78,17 +78,18 @@ def dispatches(
     monkeypatch.setattr("lab_plugin.flows.dispatch.WORKER_SECONDS", 0.5)
     monkeypatch.setenv("PREFECT_LAB_HOME", str(tmp_path / "home"))
     lay_out(tmp_path / "repo", pool=True)
-    lab = Lab.open(tmp_path / "repo")
-    config = lab.config
-    lab.close()
+    text = (tmp_path / "repo" / "lab.toml").read_text()
 
     @asynccontextmanager
-    async def open_one() -> AsyncIterator[Dispatch]:
+    async def open_one(more: str = "") -> AsyncIterator[Dispatch]:
         from lab_plugin.flows.dispatch import dispatching
 
+        (tmp_path / "repo" / "lab.toml").write_text(f"{text}{more}\n")
+        lab = Lab.open(tmp_path / "repo")
+        lab.close()
         await ensure_pool(client, POOL)
         told: list[str] = []
-        async with dispatching(config, "lab:test", told.append) as dispatcher:
+        async with dispatching(lab.config, "lab:test", told.append) as dispatcher:
             assert dispatcher is not None
             yield Dispatch(dispatcher, client, told)
 
@@ -116,6 +117,19 @@ async def test_why_nothing_takes_a_trial_is_said_with_the_command_that_mends_it(
             await dispatch.set(each, Completed())
         assert [await waiting, await later] == [Ended("done")] * 2
         assert len(dispatch.told) == 2
+
+
+async def test_trials_wait_in_the_queue_of_their_tier(
+    dispatches: Callable[..., object], client: PrefectClient
+) -> None:
+    from prefect.states import Completed
+
+    async with dispatches('queue = "urgent"') as dispatch:  # type: ignore[attr-defined]
+        run, waiting = await dispatch.waits()
+        found = await client.read_flow_run(run)
+        assert (found.work_pool_name, found.work_queue_name) == (POOL, "urgent")
+        await dispatch.set(run, Completed())
+        assert await waiting == Ended("done")
 
 
 async def test_only_its_owner_cancels_a_trial(dispatches: Callable[..., object]) -> None:
