@@ -98,7 +98,7 @@ def open_folder() -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp())
     folder.chmod(0o755)
     (folder / "lab_plugin").mkdir()
-    for name in ("__init__.py", "errors.py"):
+    for name in ("__init__.py", "errors.py", "scratch.py"):
         shutil.copy(PACKAGE / name, folder / "lab_plugin")
     shutil.copytree(PACKAGE / "sandbox", folder / "lab_plugin" / "sandbox")
     (folder / "own").mkdir()
