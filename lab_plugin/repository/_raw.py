@@ -56,20 +56,12 @@ class RawCommit(NamedTuple):
         return b"\n".join(kept).replace(b"\0", b"\n ") + gap + message
 
 
-class _Headers(NamedTuple):
-    tree: str
-    parents: tuple[str, ...]
-    author: str
-    committer: str
-    signature: str
-    others: tuple[str, ...]
-
-
-def _headers(head: bytes) -> _Headers:
+def _headers(head: bytes) -> tuple[str, tuple[str, ...], str, str, str, tuple[str, ...]]:
+    """The fields of a `RawCommit` from its tree to its further headers, in their order."""
     usual = _USUAL.fullmatch(head.decode("utf-8", "replace"))
     if usual is not None:
         tree, above, author, committer = usual.groups()
-        return _Headers(tree, tuple(above.split("\nparent ")[1:]), author, committer, "", ())
+        return tree, tuple(above.split("\nparent ")[1:]), author, committer, "", ()
     # A line that begins with a space goes on with the one before it.
     lines = head.replace(b"\n ", b"\0").decode("utf-8", "replace").split("\n")
     once = {"tree": "", "author": "", "committer": "", "gpgsig": ""}
@@ -84,7 +76,7 @@ def _headers(head: bytes) -> _Headers:
         else:
             others.append(name)
     signature = once["gpgsig"].replace("\0", "\n")
-    return _Headers(once["tree"], tuple(parents), once["author"], once["committer"], signature, tuple(others))
+    return once["tree"], tuple(parents), once["author"], once["committer"], signature, tuple(others)
 
 
 def with_signature(data: bytes, signature: str) -> bytes:
