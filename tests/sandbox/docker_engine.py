@@ -13,7 +13,7 @@ import tarfile
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NoReturn
 
@@ -82,6 +82,20 @@ def own_engine() -> Iterator[str]:
             _stop(process, folder)
     finally:
         _clear(folder)
+
+
+@contextmanager
+def only_engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """An engine of one test's own, with the image; what the test patched goes before the engine does."""
+    with ExitStack() as stack:
+        try:
+            host = stack.enter_context(own_engine())
+        except NoEngine as missing:
+            give_up(missing)
+        stack.callback(monkeypatch.undo)
+        make_image(host)
+        monkeypatch.setenv("DOCKER_HOST", host)
+        yield host
 
 
 @contextmanager

@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 import time
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -188,14 +187,7 @@ async def test_an_engine_that_shows_other_files_runs_nothing(docker_sandbox, ben
 
 @pytest.mark.parametrize("user", ["root", "ordinary"])
 async def test_an_engine_that_dies_in_the_middle(bench, monkeypatch, user):
-    with ExitStack() as stack:
-        try:
-            host = stack.enter_context(docker_engine.own_engine())
-        except docker_engine.NoEngine as missing:
-            docker_engine.give_up(missing)
-        stack.callback(monkeypatch.undo)
-        docker_engine.make_image(host)
-        monkeypatch.setenv("DOCKER_HOST", host)
+    with docker_engine.only_engine(monkeypatch) as host:
         if user == "ordinary":
             # May not kill what is another user's; what it does not hear ends it.
             monkeypatch.setattr(_config, "SILENCE_SECONDS", 2.0)

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import docker
@@ -234,14 +234,7 @@ async def test_one_that_nobody_wants_ends_by_itself(sandbox, engine, bench, monk
 
 async def test_one_whose_engine_died_ends_by_itself(bench, monkeypatch):
     """Its stdin stays open then, held by nobody."""
-    with ExitStack() as stack:
-        try:
-            host = stack.enter_context(docker_engine.own_engine())
-        except docker_engine.NoEngine as missing:
-            docker_engine.give_up(missing)
-        stack.callback(monkeypatch.undo)
-        docker_engine.make_image(host)
-        monkeypatch.setenv("DOCKER_HOST", host)
+    with docker_engine.only_engine(monkeypatch) as host:
         monkeypatch.setattr(_config, "STANDBY_SECONDS", 5.0)
         sandbox = WatchedSandbox()
         made = await make_ahead(sandbox, bench.python("pass"))
