@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from lab_plugin.whole_file import write_whole
 
 _NAME = "api.json"
 _LIMIT = 4096
@@ -35,10 +35,7 @@ class ApiRecord:
 
     def save(self, home: Path) -> None:
         """Replace the folder's record."""
-        handle, name = tempfile.mkstemp(dir=home, prefix=".api-")
-        with os.fdopen(handle, "w", encoding="ascii") as file:
-            json.dump(asdict(self), file)
-        os.replace(name, home / _NAME)
+        write_whole(home / _NAME, json.dumps(asdict(self)).encode("ascii"))
 
 
 def process_start(pid: int) -> int | None:
