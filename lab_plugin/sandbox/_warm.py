@@ -25,6 +25,8 @@ _START_SECONDS = 300.0
 _YEAR = 366 * 86_400.0
 _PROCESSES = 1 << 20
 _MOST = 4
+_ATTEMPTS = 5
+_PAUSE_SECONDS = 0.1
 
 
 class WarmInterpreters:
@@ -47,12 +49,16 @@ class WarmInterpreters:
             SandboxError: The modules cannot be imported ahead.
             asyncio.CancelledError: Cancelled; everything of the job is dead.
         """
-        interpreter = await self._find(request)
-        interpreter.users += 1
-        try:
-            return await self._spawner.run(request, interpreter.control.fileno())
-        finally:
-            interpreter.users -= 1
+        for _ in range(_ATTEMPTS):
+            report = await self._run_once(request)
+            if report["event"] != "lost":
+                return report
+            # One that is being killed may not be seen to be dead at once.
+            await asyncio.sleep(_PAUSE_SECONDS)
+        raise SandboxUnavailable(
+            f"the warm interpreters for {request.name} end before it begins: {report['message']}",
+            "Run it again; look for an OOM kill.",
+        )
 
     async def close(self) -> None:
         """End all of them."""
@@ -62,6 +68,14 @@ class WarmInterpreters:
         while self._all:
             _, interpreter = self._all.popitem()
             await interpreter.end()
+
+    async def _run_once(self, request: Request) -> dict[str, Any]:
+        interpreter = await self._find(request)
+        interpreter.users += 1
+        try:
+            return await self._spawner.run(request, interpreter.control.fileno())
+        finally:
+            interpreter.users -= 1
 
     async def _find(self, request: Request) -> _Interpreter:
         key = _key(request)

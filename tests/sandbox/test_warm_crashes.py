@@ -1,5 +1,6 @@
 """kill -9 of every process that a fork of a warm interpreter hangs on: nothing stays alive."""
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -44,6 +45,11 @@ def is_alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
+
+
+def is_interpreter(pid: int) -> bool:
+    path = Path(f"/proc/{pid}/cmdline")
+    return path.exists() and path.read_bytes().startswith(b"python")
 
 
 def wait_until(reached, seconds: float = 30) -> None:
@@ -136,6 +142,28 @@ def test_kill_9_of_the_caller_and_what_is_around_it_leaves_nothing(running, othe
     wait_until(lambda: not any(is_alive(pid) for pid in running.all))
 
 
+async def test_an_interpreter_that_ends_before_a_program_begins_is_started_again(bench):
+    (bench.workspace / "short.py").write_text("print(1)")
+    sandbox = BubblewrapSandbox()
+    before = set(below(os.getpid()))
+    await sandbox.run(bench.job("python", "short.py", warm=("json",)))
+    python = [pid for pid in set(below(os.getpid())) - before if is_interpreter(pid)]
+    # It is alive, and hands no trial on.
+    for pid in python:
+        os.kill(pid, signal.SIGSTOP)
+    running = asyncio.create_task(sandbox.run(bench.job("python", "short.py", warm=("json",))))
+    await asyncio.sleep(0.5)
+    assert not running.done()
+    for pid in python:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    execution = await running
+    assert (execution.status, execution.warm) == ("ok", True)
+    assert execution.stdout.read_text() == "1\n"
+    await sandbox.close()
+    assert not any(is_alive(pid) for pid in set(below(os.getpid())) - before)
+
+
 async def test_an_interpreter_that_was_killed_between_jobs_is_started_again(bench):
     (bench.workspace / "short.py").write_text("print(1)")
     sandbox = BubblewrapSandbox()
@@ -144,8 +172,7 @@ async def test_an_interpreter_that_was_killed_between_jobs_is_started_again(benc
         execution = await sandbox.run(bench.job("python", "short.py", warm=("json",)))
         assert (execution.status, execution.warm) == ("ok", True)
         for pid in set(below(os.getpid())) - before:
-            path = Path(f"/proc/{pid}/cmdline")
-            if path.exists() and path.read_bytes().startswith(b"python"):
+            if is_interpreter(pid):
                 os.kill(pid, signal.SIGKILL)
                 wait_until(lambda pid=pid: not is_alive(pid))
     await sandbox.close()

@@ -71,6 +71,7 @@ class JobRun:
             Refused: It can never run here.
             Broken: It may be run again.
             Unfit: It is for a new interpreter.
+            Lost: It is for another warm one.
         """
         group = self._group
         try:

@@ -9,7 +9,7 @@ from . import linux
 from .cgroup_group import Group
 from .job_run import JobRun, Machine
 from .request import Broken, Refused, receive, receive_with_fd, send
-from .warm import Unfit
+from .warm import Lost, Unfit
 
 
 def stand_by(handover: socket.socket, group_name: str, machine: Machine) -> None:
@@ -49,6 +49,8 @@ def _supervise(channel: socket.socket, group: Group | OSError, machine: Machine)
         report = JobRun(request, channel, handed, group, machine).run()
     except Unfit as fault:
         report = {"event": "unfit", "message": str(fault)}
+    except Lost as fault:
+        report = {"event": "lost", "message": str(fault)}
     except Broken as fault:
         report = {"event": "broken", "message": fault.message, "remedy": fault.remedy}
     except Refused as fault:

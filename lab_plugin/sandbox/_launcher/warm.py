@@ -27,6 +27,10 @@ class Unfit(Exception):
     """A new interpreter would find other modules than the warm one has: the job is for a new one."""
 
 
+class Lost(Exception):
+    """The warm interpreter ended before the program began: another one can run the job."""
+
+
 class WarmStage(Stage):
     """One job in a fork of the warm interpreter.
 
@@ -58,6 +62,7 @@ class WarmStage(Stage):
 
         Raises:
             Unfit: The job is for a new interpreter.
+            Lost: It is for another warm one.
         """
         go, self._go = os.pipe()
         doors = self._group.doors()
@@ -69,7 +74,7 @@ class WarmStage(Stage):
             self._warden = self._await("entered")
             return self._await("started")
         except OSError as error:
-            raise Broken(f"the warm interpreter does not answer: {error}") from None
+            raise Lost(f"it does not answer: {error}") from None
         finally:
             for fd in (go, view.lab, view.temporary, view.shared, *doors):
                 os.close(fd)
@@ -113,7 +118,7 @@ class WarmStage(Stage):
             with other, socket.socket(fileno=os.dup(self._zygote)) as control:
                 socket.send_fds(control, [b"trial"], [other.fileno()], socket.MSG_DONTWAIT)
         except OSError as error:
-            raise Broken(f"the warm interpreter does not answer: {error}") from None
+            raise Lost(f"it does not answer: {error}") from None
         return channel
 
     def _entry(self) -> dict[str, Any]:
@@ -138,7 +143,7 @@ class WarmStage(Stage):
             raise Unfit(", ".join(message["names"]))
         if message.get("event") == "failed":
             raise Broken(f"a trial's namespaces cannot be made:\n{message['message']}", namespaces_remedy())
-        raise Broken("the warm interpreter was killed")
+        raise Lost("it was killed")
 
     def _receive(self) -> tuple[dict[str, Any], int | None]:
         found = None
