@@ -32,6 +32,8 @@ _OPTIONS = (
     "--window-size=1400,1600",
     "--remote-debugging-port=0",
 )
+_WRITINGS = 10
+_LOOKS = 5
 
 
 class Page:
@@ -83,30 +85,46 @@ class Page:
         return f"document.evaluate({json.dumps(path)}, document, null, 9).singleNodeValue"
 
     async def click(self, element: str) -> None:
-        """Click the middle of an element, as a person does.
+        """Click the middle of an element, as a person does, once it stands still.
 
         Args:
             element: JavaScript for it.
         """
-        place = await self.until(
+        where = (
             f"(() => {{ const e = {element}; if (!e) return null; e.scrollIntoView({{block: 'center'}});"
             " const r = e.getBoundingClientRect(); return [r.x + r.width / 2, r.y + r.height / 2] })()"
         )
+        before, place = None, await self.until(where)
+        while place != before:
+            await asyncio.sleep(0.2)
+            before, place = place, await self.until(where)
         for kind in ("mousePressed", "mouseReleased"):
             await self.call(
                 "Input.dispatchMouseEvent", type=kind, x=place[0], y=place[1], button="left", clickCount=1
             )
 
     async def write(self, element: str, text: str) -> None:
-        """Replace what an input holds by typing.
+        """Replace what an input holds by typing, again where the page drew itself anew meanwhile.
 
         Args:
             element: JavaScript for it.
             text: What is typed.
         """
-        await self.click(element)
-        await self.run(f"(() => {{ const e = {element}; e.focus(); e.select && e.select() }})()")
-        await self.call("Input.insertText", text=text)
+        for _ in range(_WRITINGS):
+            await self.click(element)
+            await self.run(f"(() => {{ const e = {element}; e.focus(); e.select && e.select() }})()")
+            await self.call("Input.insertText", text=text)
+            if await self._keeps(element, text):
+                return
+        raise AssertionError(f"{element} does not keep {text!r}\n{await self.run('document.body.innerText')}")
+
+    async def _keeps(self, element: str, text: str) -> bool:
+        """Whether an input holds a text, and goes on doing so."""
+        for _ in range(_LOOKS):
+            if await self.run(f"{element}?.value") != text:
+                return False
+            await asyncio.sleep(0.2)
+        return True
 
     async def picture(self, path: Path) -> None:
         """Keep what the page looks like, as a PNG file."""
