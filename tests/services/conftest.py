@@ -96,7 +96,9 @@ class Host:
         return found
 
     def log(self, name: str = "emulator") -> str:
-        return (self.state / f"{name}.log").read_text(errors="replace")
+        """All that is kept: the newest output may have begun a new file."""
+        files = sorted(self.state.glob(f"{name}.log*"), reverse=True)
+        return "".join(path.read_text(errors="replace") for path in files)
 
 
 @pytest.fixture

@@ -195,6 +195,23 @@ async def test_all_that_it_started_is_ended(host: Host) -> None:
     assert not (host.state / "emulator.json").exists()
 
 
+async def test_the_end_of_a_log_is_told_across_its_two_files(host: Host) -> None:
+    # The guardian begins a new file, at half of the 64 KiB, before what no longer fits: here, in a secret.
+    code = f"""
+import os, sys, time
+os.write(1, b"x" * {(32 << 10) - 200} + b"\\n" + b"no device, password hun")
+time.sleep(1)
+os.write(1, b"ter2" + b"." * 190 + b"\\nthe end\\n")
+sys.exit(3)
+"""
+    services = host.services(emulator=host.service(code))
+    with pytest.raises(LabError) as caught:
+        await services.try_out("emulator")
+    assert (host.state / "emulator.log.1").exists()
+    assert "no device, password [redacted]..." in str(caught.value)
+    assert "the end" in str(caught.value)
+
+
 async def test_a_flood_of_output_is_cut_and_its_end_is_kept(host: Host) -> None:
     code = "import sys\nfor i in range(200_000): print('line', i)\nprint('the end', flush=True)\n" + SERVER
     services = host.services(emulator=host.service(code))
