@@ -80,15 +80,11 @@ class Spawner:
             SandboxUnavailable: The launcher cannot be started.
         """
         for _ in range(_ATTEMPTS):
-            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-            with theirs:
-                try:
-                    socket.send_fds(self._started(), [b"job"], [theirs.fileno()])
-                except (BrokenPipeError, ConnectionResetError, ConnectionRefusedError):
-                    ours.close()
-                    self._forget()
-                else:
-                    return ours
+            control = self._started()
+            try:
+                return _take_offer(control) or _ask(control)
+            except (BrokenPipeError, ConnectionResetError, ConnectionRefusedError):
+                self._forget()
         raise SandboxUnavailable("the sandbox's launcher cannot be started", "Its error output says why.")
 
     def _started(self) -> socket.socket:
@@ -211,6 +207,35 @@ class Conversation:
         with contextlib.suppress(ProcessLookupError):
             signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
         await self._wait(_readable(self._pidfd))
+
+
+def _take_offer(control: socket.socket) -> socket.socket | None:
+    """The socket to a supervisor that stands by; None where none does."""
+    try:
+        message, channel = receive_with_fd(control, 16, socket.MSG_DONTWAIT)
+    except BlockingIOError:
+        return None
+    if not message or channel is None:
+        raise ConnectionResetError
+    ours = socket.socket(fileno=channel)
+    try:
+        control.send(b"taken")
+    except OSError:
+        ours.close()
+        raise
+    return ours
+
+
+def _ask(control: socket.socket) -> socket.socket:
+    """A socket to a supervisor that is yet to be forked."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    with theirs:
+        try:
+            socket.send_fds(control, [b"job"], [theirs.fileno()])
+        except OSError:
+            ours.close()
+            raise
+    return ours
 
 
 def _readable(fd: int) -> asyncio.Future[None]:

@@ -8,18 +8,20 @@ import select
 import signal
 import time
 
-from . import linux
 from .bubblewrap_arguments import arguments
 from .cgroup_group import Group
 from .folders import FOLDER
-from .launch import NotStarted, launch, restrict, user_processes
-from .mounts import SCRATCH, build, namespaces_remedy, separate
+from .launch import FIRST_KEPT, Child, NotStarted, Orders, limits, user_processes
+from .mounts import SCRATCH, build, namespaces, namespaces_remedy, separate
 from .request import Broken, Request
 from .rules import open_grown, require_unmoved
 from .stage import Ended, Stage
 from .streams import Stream
 
 _START_SECONDS = 30.0
+_STATUS, _BLOCK, _CALLS = range(FIRST_KEPT, FIRST_KEPT + 3)
+HANDED = _CALLS
+"""The number of what is handed to a program without a filter of system calls."""
 _NOT_EXECUTED = "bwrap: execvp "
 
 
@@ -29,12 +31,16 @@ class BubblewrapStage(Stage):
     Args:
         request: The job.
         group: Its group.
+        child: Becomes bubblewrap.
         calls: The filter of system calls; empty for the warm interpreter, whose forks make namespaces.
-        handed: Descriptors that the program gets.
+        handed: A descriptor that the program gets as `HANDED`; -1 for none.
     """
 
-    def __init__(self, request: Request, group: Group, calls: bytes, handed: tuple[int, ...] = ()) -> None:
+    def __init__(
+        self, request: Request, group: Group, child: Child, calls: bytes, handed: int = -1
+    ) -> None:
         self._request = request
+        self._child = child
         self._calls = calls
         self._handed = handed
         self._group = group
@@ -50,23 +56,16 @@ class BubblewrapStage(Stage):
         self._stderr = streams[1]
         self._status, status = os.pipe()
         block, self._block = os.pipe()
-        inherited = [status, block]
-        if self._calls:
-            inherited.append(_filled_pipe(self._calls))
+        keep = [status, block, _filled_pipe(self._calls) if self._calls else self._handed]
+        entered = namespaces()
         try:
-            self._bwrap = launch(
-                arguments(self._request, self._view.binds, *inherited),
-                {},
-                streams,
-                (*inherited, *self._handed),
-                self._drop,
-            )
+            self._bwrap = self._child.become(self._orders(), streams, namespaces=entered, keep=keep)
         except NotStarted as fault:
             raise Broken(
                 f"{self._request.bwrap}: {fault}", "Install bubblewrap: sudo apt-get install bubblewrap"
             ) from None
         finally:
-            for fd in (*inherited, *self._handed):
+            for fd in (*keep, *entered):
                 os.close(fd)
         return self._init()
 
@@ -77,18 +76,11 @@ class BubblewrapStage(Stage):
 
     def finish(self) -> Ended:
         """See `Stage.finish`: reap bubblewrap, which ends with its init."""
-        deadline = time.monotonic() + _START_SECONDS
-        cpu = 0.0
-        while self._bwrap >= 0:
-            pid, _, usage = os.wait4(-1, os.WNOHANG)
-            cpu += usage.ru_utime + usage.ru_stime
-            if pid == self._bwrap:
-                self._bwrap = -1
-            elif pid == 0:
-                if time.monotonic() > deadline:
-                    os.kill(self._bwrap, signal.SIGKILL)
-                time.sleep(0.0005)
-        cpu += _reap_rest()
+        pidfd = os.pidfd_open(self._bwrap)
+        if not select.select([pidfd], [], [], _START_SECONDS)[0]:
+            signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+        os.close(pidfd)
+        cpu = _reap_all()
         require_unmoved(self._view.workspace, self._view.places)
         return self._ended(cpu)
 
@@ -151,20 +143,19 @@ class BubblewrapStage(Stage):
             pass
         return self._stderr.head.decode("utf-8", "replace").strip()
 
-    def _drop(self) -> None:
-        parent = os.getppid()
-        os.chdir("/")
-        restrict(self._request, self._group, user_processes(self._request))
-        uid = self._request.uid
-        if uid is not None:
-            os.setgroups([])
-            os.setresgid(uid, uid, uid)
-            os.setresuid(uid, uid, uid)
-        # After the change of user, which clears it.
-        linux.die_with_parent(signal.SIGKILL, parent)
+    def _orders(self) -> Orders:
+        request = self._request
+        calls = _CALLS if self._calls else -1
+        return Orders(
+            command=arguments(request, self._view.binds, _STATUS, _BLOCK, calls),
+            environment={},
+            directory="/",
+            limits=limits(request, self._group, user_processes(request)),
+            uid=request.uid,
+        )
 
 
-def _reap_rest() -> float:
+def _reap_all() -> float:
     cpu = 0.0
     while True:
         try:

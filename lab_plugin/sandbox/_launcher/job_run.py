@@ -10,11 +10,11 @@ import time
 from typing import Any, NamedTuple
 
 from . import linux
-from .bubblewrap import BubblewrapStage
+from .bubblewrap import HANDED, BubblewrapStage
 from .cgroup import Family
 from .cgroup_group import Group
 from .folders import FOLDER, TooDeep, remove_tree
-from .launch import NotStarted
+from .launch import Child, NotStarted
 from .mounts import LOGS
 from .outputs import collect
 from .plain import PlainStage
@@ -42,6 +42,18 @@ class Machine(NamedTuple):
     family: Family
 
 
+class Ready(NamedTuple):
+    """What is made for a job before it is known.
+
+    Attributes:
+        group: Its control group.
+        child: Becomes its program.
+    """
+
+    group: Group
+    child: Child
+
+
 class JobRun:
     """One job on its stage.
 
@@ -49,23 +61,23 @@ class JobRun:
         request: The job.
         channel: Its own socket; the lab's hang-up ends the job.
         handed: A descriptor that came with the request; -1 for none.
-        group: Its control group.
+        ready: What was made for it ahead.
         machine: What all jobs share.
     """
 
     def __init__(
-        self, request: Request, channel: socket.socket, handed: int, group: Group, machine: Machine
+        self, request: Request, channel: socket.socket, handed: int, ready: Ready, machine: Machine
     ) -> None:
         self._request = request
         self._channel = channel
         self._handed = handed
-        self._group = group
+        self._group, self._child = ready
         self._machine = machine
         self._cause = ""
         self._grown_before = 0
 
     def run(self) -> dict[str, Any]:
-        """Run it to its verified end; returns the report.
+        """Run it to its verified end; returns the report. Its group is left, and is empty.
 
         Raises:
             Refused: It can never run here.
@@ -80,10 +92,11 @@ class JobRun:
             extra += bool(self._request.network_socket)
             group.restrict(self._request.memory_bytes, self._request.processes + extra, self._request.cpus)
             return self._on_stage(group)
-        finally:
+        except BaseException:
             # Whatever went wrong above: the lab hears of it when nothing is alive any more.
             end_descendants()
             group.remove()
+            raise
 
     def _on_stage(self, group: Group) -> dict[str, Any]:
         path = self._request.destination
@@ -106,13 +119,14 @@ class JobRun:
     def _make_stage(self, group: Group, destination: int) -> Stage:
         request, calls = self._request, self._machine.calls
         if request.kind == "process":
-            return PlainStage(request, group, calls, destination)
+            return PlainStage(request, group, self._child, calls, destination)
         if request.kind == "warm":
+            self._child.dismiss()
             return WarmStage(request, group, calls, self._handed, self._channel)
         if request.kind == "zygote":
-            command = [*request.command, str(self._handed), *request.warm]
-            return BubblewrapStage(request._replace(command=command), group, b"", (self._handed,))
-        return BubblewrapStage(request, group, calls)
+            command = [*request.command, str(HANDED), *request.warm]
+            return BubblewrapStage(request._replace(command=command), group, self._child, b"", self._handed)
+        return BubblewrapStage(request, group, self._child, calls)
 
     def _play(self, stage: Stage, streams: tuple[Stream, Stream]) -> tuple[Ended, float]:
         self._grown_before = stage.grown.bytes()

@@ -1,21 +1,31 @@
-"""Fork, restrict, execute."""
+"""A process that is forked before its job is known, and becomes the job's program."""
 
 from __future__ import annotations
 
+import fcntl
+import json
 import os
 import resource
 import signal
-from collections.abc import Callable, Sequence
+import socket
+from collections.abc import Sequence
+from typing import Any, NamedTuple, NoReturn
 
-from . import linux
+from . import linux, seccomp
 from .cgroup_group import Group
-from .request import Request
+from .request import Broken, Request, receive_with_fds, send
 from .streams import Stream
 
 _DEFAULT_SIGNALS = (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGHUP, signal.SIGTERM)
 _OPEN_FILES = 16_384
 _OOM_SCORE = "500"
+_MOST_FDS = 16
+_READY = b"+"
+# Above all numbers that a program gets.
+_ASIDE = 64
 MORE_FILE_SIZE = 1 << 16
+FIRST_KEPT = 3
+"""What a program inherits besides its three streams has the numbers from here on."""
 
 
 class NotStarted(Exception):
@@ -26,64 +36,96 @@ class NotStarted(Exception):
         self.number = number
 
 
-def launch(
-    command: Sequence[str],
-    environment: dict[str, str],
-    streams: tuple[Stream, Stream],
-    keep: Sequence[int],
-    prepare: Callable[[], None],
-) -> int:
-    """Start a program in a session of its own; stdin is empty.
+class Orders(NamedTuple):
+    """What the process is to become.
 
-    Args:
+    Attributes:
         command: argv.
         environment: Its whole environment.
-        streams: stdout and stderr.
-        keep: Descriptors that it inherits besides.
-        prepare: Called in the child, last before the program.
-
-    Returns:
-        Process id.
-
-    Raises:
-        NotStarted: No such program, or it may not be executed.
+        directory: Working directory.
+        limits: Of resources, each a kind and its value.
+        uid: User and group; None to stay as it is.
+        calls: Filter of system calls, in hexadecimal; empty for none.
     """
-    told, tell = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        _become(command, environment, streams, keep, prepare, tell)
-    os.close(tell)
-    with os.fdopen(told, "rb") as pipe:
-        fault = pipe.read()
-    if fault:
-        os.waitpid(pid, 0)
-        number, _, text = fault.decode("utf-8", "replace").partition(" ")
+
+    command: list[str]
+    environment: dict[str, str]
+    directory: str
+    limits: list[tuple[int, int]]
+    uid: int | None = None
+    calls: str = ""
+
+
+class Child:
+    """The process, in a session of its own and in the job's group; stdin is empty.
+
+    Args:
+        group: The job's group.
+    """
+
+    def __init__(self, group: Group) -> None:
+        parent = os.getpid()
+        self._channel, theirs = socket.socketpair()
+        self._pid = os.fork()
+        if self._pid == 0:
+            _stand_by(theirs, group, parent)
+        theirs.close()
+
+    def become(
+        self,
+        orders: Orders,
+        streams: tuple[Stream, Stream],
+        *,
+        namespaces: Sequence[int] = (),
+        keep: Sequence[int] = (),
+    ) -> int:
+        """Have it execute the program.
+
+        Args:
+            orders: What it becomes.
+            streams: stdout and stderr.
+            namespaces: Descriptors of those that it enters, in this order.
+            keep: Descriptors that the program gets, from `FIRST_KEPT` on.
+
+        Returns:
+            Process id.
+
+        Raises:
+            NotStarted: No such program, or it may not be executed.
+            Broken: The process was killed.
+        """
+        fds = [*(stream.write_end for stream in streams), *namespaces, *keep]
+        send(self._channel, {**orders._asdict(), "namespaces": len(namespaces)}, *fds)
+        with self._channel:
+            said = _until_its_end(self._channel)
+        if said == _READY:
+            return self._pid
+        os.waitpid(self._pid, 0)
+        if not said:
+            raise Broken("the process of a job was killed before it began", "Look for an OOM kill.")
+        number, _, text = said.removeprefix(_READY).decode("utf-8", "replace").partition(" ")
         raise NotStarted(int(number), text)
-    return pid
+
+    def dismiss(self) -> None:
+        """Let it end without a program; it is reaped with all other children."""
+        self._channel.close()
 
 
-def restrict(request: Request, group: Group, processes: int | None) -> None:
-    """Join the group and take resource limits, in the child.
+def limits(request: Request, group: Group, processes: int | None) -> list[tuple[int, int]]:
+    """What no controller of the group limits, per process.
 
     Args:
         request: The job.
-        group: Its group; what no controller limits is limited per process.
+        group: Its group.
         processes: Limit of processes of this user; None leaves it to the group.
     """
-    group.join()
-    # A machine short of memory then ends programs before the lab.
-    with open("/proc/self/oom_score_adj", "w") as file:
-        file.write(_OOM_SCORE)
-    linux.leave_session_keyring()
-    linux.limit(resource.RLIMIT_CORE, 0)
-    linux.limit(resource.RLIMIT_NOFILE, _OPEN_FILES)
     # Above the size of the tmpfs, so that a full one is met first and says so.
-    linux.limit(resource.RLIMIT_FSIZE, request.disk_bytes + MORE_FILE_SIZE)
+    found = [(resource.RLIMIT_FSIZE, request.disk_bytes + MORE_FILE_SIZE)]
     if "memory" not in group.controllers:
-        linux.limit(resource.RLIMIT_DATA, request.memory_bytes)
+        found.append((resource.RLIMIT_DATA, request.memory_bytes))
     if "pids" not in group.controllers and processes is not None:
-        linux.limit(resource.RLIMIT_NPROC, processes)
-    os.umask(0o022)
+        found.append((resource.RLIMIT_NPROC, processes))
+    return found
 
 
 def user_processes(request: Request) -> int | None:
@@ -94,29 +136,83 @@ def user_processes(request: Request) -> int | None:
     return request.processes if request.uid is None and release >= (5, 14) else None
 
 
-def _become(
-    command: Sequence[str],
-    environment: dict[str, str],
-    streams: tuple[Stream, Stream],
-    keep: Sequence[int],
-    prepare: Callable[[], None],
-    tell: int,
-) -> None:
+def _until_its_end(channel: socket.socket) -> bytes:
+    said = b""
+    while True:
+        try:
+            chunk = channel.recv(1 << 12)
+        except ConnectionResetError:
+            return said
+        if not chunk:
+            return said
+        said += chunk
+
+
+def _stand_by(channel: socket.socket, group: Group, parent: int) -> NoReturn:
     try:
-        os.setsid()
-        nothing = os.open(os.devnull, os.O_RDONLY)
-        os.dup2(nothing, 0)
-        os.dup2(streams[0].write_end, 1)
-        os.dup2(streams[1].write_end, 2)
+        channel = _aside(channel)
         # All are closed on exec anyway; a program that got one of the launcher's could forge its own report.
-        linux.close_all_but({0, 1, 2, tell, *keep})
-        for fd in keep:
-            os.set_inheritable(fd, True)
-        for number in _DEFAULT_SIGNALS:
-            signal.signal(number, signal.SIG_DFL)
-        prepare()
-        os.execvpe(command[0], list(command), environment)  # noqa: S606 - the point of it
+        linux.close_all_but({channel.fileno()})
+        linux.die_with_parent(signal.SIGKILL, parent)
+        _separate(group)
+        message, fds = _receive(channel)
+        if message is not None:
+            namespaces = message.pop("namespaces")
+            _become(Orders(**message), fds, channel, parent, namespaces)
     except OSError as error:
-        os.write(tell, f"{error.errno or 0} {error.strerror or error}".encode())
+        channel.send(f"{error.errno or 0} {error.strerror or error}".encode())
     finally:
         os._exit(127)
+
+
+def _aside(channel: socket.socket) -> socket.socket:
+    return socket.socket(fileno=fcntl.fcntl(channel.fileno(), fcntl.F_DUPFD_CLOEXEC, _ASIDE))
+
+
+def _separate(group: Group) -> None:
+    """All that does not hang on the job."""
+    os.setsid()
+    # All are closed: this is the lowest number.
+    os.set_inheritable(os.open(os.devnull, os.O_RDONLY), True)
+    group.join()
+    # A machine short of memory then ends programs before the lab.
+    with open("/proc/self/oom_score_adj", "w") as file:
+        file.write(_OOM_SCORE)
+    linux.leave_session_keyring()
+    linux.limit(resource.RLIMIT_CORE, 0)
+    linux.limit(resource.RLIMIT_NOFILE, _OPEN_FILES)
+    os.umask(0o022)
+    for number in _DEFAULT_SIGNALS:
+        signal.signal(number, signal.SIG_DFL)
+
+
+def _receive(channel: socket.socket) -> tuple[dict[str, Any] | None, list[int]]:
+    data, fds = receive_with_fds(channel, 1 << 16, _MOST_FDS)
+    chunk = data
+    while chunk and not data.endswith(b"\n"):
+        chunk = channel.recv(1 << 16)
+        data += chunk
+    return json.loads(data) if data.endswith(b"\n") else None, fds
+
+
+def _become(orders: Orders, fds: list[int], channel: socket.socket, parent: int, namespaces: int) -> None:
+    aside = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, _ASIDE) for fd in fds]
+    for fd in aside[2 : 2 + namespaces]:
+        linux.enter(fd)
+    kept = [*aside[:2], *aside[2 + namespaces :]]
+    for number, fd in enumerate(kept, start=1):
+        os.dup2(fd, number)
+    linux.close_all_but({*range(len(kept) + 1), channel.fileno()})
+    os.chdir(orders.directory)
+    for kind, value in orders.limits:
+        linux.limit(kind, value)
+    if orders.uid is not None:
+        os.setgroups([])
+        os.setresgid(orders.uid, orders.uid, orders.uid)
+        os.setresuid(orders.uid, orders.uid, orders.uid)
+    # After the change of user, which clears it.
+    linux.die_with_parent(signal.SIGKILL, parent)
+    if orders.calls:
+        seccomp.install(bytes.fromhex(orders.calls))
+    channel.send(_READY)
+    os.execvpe(orders.command[0], orders.command, orders.environment)  # noqa: S606 - the point of it

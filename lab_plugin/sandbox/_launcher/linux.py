@@ -60,6 +60,11 @@ def unshare(flags: int) -> None:
     _checked(_libc.unshare(flags), "unshare")
 
 
+def enter(namespace: int) -> None:
+    """Enter the namespace that a descriptor stands for."""
+    _checked(_libc.setns(namespace, 0), "setns")
+
+
 def mount(source: str, target: str, kind: str = "", flags: int = 0, options: str = "") -> None:
     """Mount `source` on `target`."""
     result = _libc.mount(

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-import signal
 
-from . import linux, seccomp
 from .cgroup_group import Group
 from .folders import FOLDER, remove_tree
 from .grown import Grown
-from .launch import launch, restrict
+from .launch import Child, Orders, limits
 from .layout import PROGRAMS, Layout, python_script, variables
 from .processes import end_descendants, kill_descendants
 from .request import Request
@@ -23,8 +21,9 @@ _SCRATCH = "scratch"
 class PlainStage(Stage):
     """One job as a plain process."""
 
-    def __init__(self, request: Request, group: Group, calls: bytes, destination: int) -> None:
+    def __init__(self, request: Request, group: Group, child: Child, calls: bytes, destination: int) -> None:
         self._request = request
+        self._child = child
         self._calls = calls
         self._group = group
         self._destination = destination
@@ -38,9 +37,15 @@ class PlainStage(Stage):
 
     def start(self, streams: tuple[Stream, Stream]) -> int:
         """See `Stage.start`; the program runs at once."""
-        self._main = launch(
-            self._request.command, variables(self._request, self._layout()), streams, (), self._prepare
+        request = self._request
+        orders = Orders(
+            command=request.command,
+            environment=variables(request, self._layout()),
+            directory=f"{request.workspace}/{request.directory}",
+            limits=limits(request, self._group, self._processes()),
+            calls=self._calls.hex(),
         )
+        self._main = self._child.become(orders, streams)
         return os.pidfd_open(self._main)
 
     def kill(self, pidfd: int) -> None:
@@ -63,13 +68,6 @@ class PlainStage(Stage):
     def clear(self) -> None:
         """See `Stage.clear`."""
         remove_tree(self._destination, _SCRATCH)
-
-    def _prepare(self) -> None:
-        parent = os.getppid()
-        os.chdir(f"{self._request.workspace}/{self._request.directory}")
-        restrict(self._request, self._group, self._processes())
-        linux.die_with_parent(signal.SIGKILL, parent)
-        seccomp.install(self._calls)
 
     def _processes(self) -> int | None:
         # The limit counts all that this user runs; looking for it takes longer than all else here.

@@ -100,16 +100,24 @@ def send(channel: socket.socket, message: dict[str, Any], *fds: int) -> None:
         pass
 
 
-def receive_with_fd(channel: socket.socket, size: int) -> tuple[bytes, int | None]:
-    """Receive data and at most one descriptor, closed on exec.
+def receive_with_fds(
+    channel: socket.socket, size: int, most: int, flags: int = 0
+) -> tuple[bytes, list[int]]:
+    """Receive data and at most so many descriptors, closed on exec; `flags` as for `recvmsg`.
 
-    `socket.recv_fds` ignores its flags: the descriptor would be inherited by every program started later.
+    `socket.recv_fds` ignores its flags: the descriptors would be inherited by every program started later.
     """
-    space = socket.CMSG_LEN(array.array("i").itemsize)
-    data, ancillary, _, _ = channel.recvmsg(size, space, socket.MSG_CMSG_CLOEXEC)
     fds = array.array("i")
+    space = socket.CMSG_LEN(most * fds.itemsize)
+    data, ancillary, _, _ = channel.recvmsg(size, space, flags | socket.MSG_CMSG_CLOEXEC)
     for _, _, payload in ancillary:
-        fds.frombytes(payload[: fds.itemsize])
+        fds.frombytes(payload[: len(payload) // fds.itemsize * fds.itemsize])
+    return data, list(fds)
+
+
+def receive_with_fd(channel: socket.socket, size: int, flags: int = 0) -> tuple[bytes, int | None]:
+    """Receive data and at most one descriptor, as `receive_with_fds` does."""
+    data, fds = receive_with_fds(channel, size, 1, flags)
     return data, fds[0] if fds else None
 
 

@@ -3,12 +3,13 @@
 It keeps a copy of every job's socket until the job's supervisor is dead and nothing that it left is alive.
 So the lab sees the end of that socket only then.
 
-One supervisor stands by: it is forked while the job before runs, and has made its control group when the next
-one comes.
+One supervisor stands by: it is forked while the job before runs, its socket is sent to the lab, and it has made
+ready what every job needs when the next one comes.
 """
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import select
@@ -32,15 +33,11 @@ class _Entry(NamedTuple):
     group_name: str
 
 
-class _Spare(NamedTuple):
-    pid: int
-    pidfd: int
-    handover: socket.socket
-    group_name: str
-
-
 class Spawner:
-    """Serves one control socket; each message on it carries the socket of one job.
+    """Serves one control socket.
+
+    A message on it carries the socket of a job. One without says that the lab has taken the offer: the socket
+    of the supervisor that stands by, which was sent to it.
 
     Args:
         control: The socket.
@@ -51,7 +48,7 @@ class Spawner:
         self._control = control
         self._machine = machine
         self._entries: dict[int, _Entry] = {}
-        self._spare: _Spare | None = None
+        self._offered = 0
         self._token = f"{os.getpid()}-{time.monotonic_ns():x}"
         self._count = 0
 
@@ -60,19 +57,16 @@ class Spawner:
         # What is copied out of one sandbox is read in the next by another user, whatever the lab's umask.
         os.umask(0o022)
         open_for_jobs = True
-        while open_for_jobs or self._entries or self._spare:
+        while open_for_jobs or self._entries:
             poll = select.poll()
             if open_for_jobs:
                 poll.register(self._control, select.POLLIN)
             pids = {entry.pidfd: pid for pid, entry in self._entries.items()}
-            if self._spare:
-                pids[self._spare.pidfd] = self._spare.pid
             for pidfd in pids:
                 poll.register(pidfd, select.POLLIN)
-            wants_spare = open_for_jobs and not self._spare
-            ready = poll.poll(_SPARE_AFTER_MS if wants_spare else None)
+            ready = poll.poll(_SPARE_AFTER_MS if open_for_jobs and not self._offered else None)
             if not ready:
-                self._fork_spare()
+                self._offer()
             for fd, _ in ready:
                 if fd in pids:
                     self._reap(pids[fd])
@@ -80,40 +74,43 @@ class Spawner:
                     open_for_jobs = self._accept()
 
     def _accept(self) -> bool:
-        message, channel = receive_with_fd(self._control, 16)
+        try:
+            message, channel = receive_with_fd(self._control, 16)
+        except ConnectionResetError:
+            # The lab left without having looked at the offer.
+            message, channel = b"", None
         if channel is not None:
-            self._hand_over(channel)
-        elif not message and self._spare:
-            self._spare.handover.close()
+            self._fork(channel)
+        else:
+            self._offered = 0
         return bool(message)
 
-    def _hand_over(self, channel: int) -> None:
-        while True:
-            spare = self._spare or self._fork_spare()
-            try:
-                socket.send_fds(spare.handover, [b"job"], [channel])
-            except OSError:
-                # It was killed while it stood by.
-                self._reap(spare.pid)
-            else:
-                spare.handover.close()
-                self._spare = None
-                self._entries[spare.pid] = _Entry(channel, spare.pidfd, spare.group_name)
-                return
+    def _offer(self) -> None:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            self._offered = self._fork(ours.detach(), theirs)
+            # Without it the supervisor ends, as its socket does.
+            with contextlib.suppress(OSError):
+                socket.send_fds(self._control, [b"offer"], [theirs.fileno()])
 
-    def _fork_spare(self) -> _Spare:
+    def _fork(self, channel: int, *others: socket.socket) -> int:
+        """Fork the supervisor of one job.
+
+        Args:
+            channel: The job's socket.
+            others: What the supervisor must not hold.
+        """
         self._count += 1
         group_name = f"{self._token}-{self._count}"
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with theirs:
-            pid = os.fork()
-            if pid == 0:
-                ours.close()
-                self._become_supervisor(theirs, group_name)
-        self._spare = _Spare(pid, os.pidfd_open(pid), ours, group_name)
-        return self._spare
+        pid = os.fork()
+        if pid == 0:
+            for other in others:
+                other.close()
+            self._become_supervisor(channel, group_name)
+        self._entries[pid] = _Entry(channel, os.pidfd_open(pid), group_name)
+        return pid
 
-    def _become_supervisor(self, handover: socket.socket, group_name: str) -> None:
+    def _become_supervisor(self, channel: int, group_name: str) -> None:
         status = 1
         # It does not live long enough to need a collection, which would copy pages that it shares.
         gc.disable()
@@ -123,35 +120,27 @@ class Spawner:
             for entry in self._entries.values():
                 os.close(entry.channel)
                 os.close(entry.pidfd)
-            stand_by(handover, group_name, self._machine)
+            with socket.socket(fileno=channel) as own:
+                stand_by(own, group_name, self._machine)
             status = 0
         finally:
             os._exit(status)
 
     def _reap(self, pid: int) -> None:
         _, status = os.waitpid(pid, 0)
-        if self._spare and pid == self._spare.pid:
-            self._forget_spare(self._spare, status)
-            return
         entry = self._entries.pop(pid)
+        if pid == self._offered:
+            self._offered = 0
         os.close(entry.pidfd)
         if status != 0:
             self._end_orphans()
             self._machine.family.remove(entry.group_name)
         os.close(entry.channel)
 
-    def _forget_spare(self, spare: _Spare, status: int) -> None:
-        self._spare = None
-        spare.handover.close()
-        os.close(spare.pidfd)
-        if status != 0:
-            self._machine.family.remove(spare.group_name)
-
     def _end_orphans(self) -> None:
         while True:
             table = processes.children()
-            known = {*self._entries, self._spare.pid if self._spare else 0}
-            orphans = [pid for pid in table.get(os.getpid(), ()) if pid not in known]
+            orphans = [pid for pid in table.get(os.getpid(), ()) if pid not in self._entries]
             if not orphans:
                 return
             processes.kill(processes.below(orphans, table))

@@ -6,47 +6,53 @@ import socket
 import traceback
 
 from . import linux
-from .cgroup_group import Group
-from .job_run import JobRun, Machine
-from .request import Broken, Refused, receive, receive_with_fd, send
+from .job_run import JobRun, Machine, Ready
+from .launch import Child
+from .processes import end_descendants
+from .request import Broken, Refused, Request, receive, send
 from .warm import Lost, Unfit
 
 
-def stand_by(handover: socket.socket, group_name: str, machine: Machine) -> None:
-    """Make ready for one job, wait for its socket, do the job, and report.
+def stand_by(channel: socket.socket, group_name: str, machine: Machine) -> None:
+    """Make ready for one job, wait for it, do it, and report.
 
     Args:
-        handover: Where the job's own socket comes from; its end means that there is none to come.
+        channel: The job's own socket; its end means that there is none to come.
         group_name: For the job's control group.
         machine: What all jobs share.
     """
     linux.become_subreaper()
-    group: Group | OSError
+    ready = _make_ready(group_name, machine)
+    request, handed = receive(channel)
+    if request is not None:
+        _supervise(channel, request, handed, ready, machine)
+    if isinstance(ready, Ready):
+        ready.child.dismiss()
+        end_descendants()
+        ready.group.remove()
+
+
+def _make_ready(group_name: str, machine: Machine) -> Ready | OSError:
+    """What failed, the lab of the job must learn of."""
     try:
         group = machine.family.create(group_name)
     except OSError as error:
-        # The lab of the job must learn of it.
-        group = error
-    _, channel = receive_with_fd(handover, 16)
-    handover.close()
-    if channel is not None:
-        with socket.socket(fileno=channel) as own:
-            _supervise(own, group, machine)
-    elif isinstance(group, Group):
+        return error
+    try:
+        return Ready(group, Child(group))
+    except OSError as error:
         group.remove()
+        return error
 
 
-def _supervise(channel: socket.socket, group: Group | OSError, machine: Machine) -> None:
-    request, handed = receive(channel)
-    if request is None:
-        if isinstance(group, Group):
-            group.remove()
-        return
+def _supervise(
+    channel: socket.socket, request: Request, handed: int, ready: Ready | OSError, machine: Machine
+) -> None:
     send(channel, {"event": "accepted"})
     try:
-        if isinstance(group, OSError):
-            raise group
-        report = JobRun(request, channel, handed, group, machine).run()
+        if isinstance(ready, OSError):
+            raise ready
+        report = JobRun(request, channel, handed, ready, machine).run()
     except Unfit as fault:
         report = {"event": "unfit", "message": str(fault)}
     except Lost as fault:
