@@ -285,14 +285,16 @@ async def test_kill_9_of_bubblewrap_itself(bubblewrap, bench, which):
     running = asyncio.create_task(bubblewrap.run(bench.python(code)))
     while len(bench.alive()) < 3:
         await asyncio.sleep(0.01)
-    monitors = [
+    both = {
         int(path.parent.name)
         for path in Path("/proc").glob("[0-9]*/cmdline")
         if "/bwrap\0" in _text(path)
         if bench.marker in _text(path)
-    ]
-    # The monitor is the older of the two.
-    os.kill({"monitor": min(monitors), "init": max(monitors)}[which], signal.SIGKILL)
+    }
+    (init,) = (
+        pid for pid in both if int(_text(Path(f"/proc/{pid}/stat")).rpartition(")")[2].split()[1]) in both
+    )
+    os.kill(init if which == "init" else (both - {init}).pop(), signal.SIGKILL)
     if which == "monitor":
         with pytest.raises(SandboxUnavailable):
             await running

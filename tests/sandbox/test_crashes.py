@@ -167,5 +167,7 @@ def test_a_sweep_spares_the_groups_of_the_living(running):
         await sandbox.close()
 
     asyncio.run(another())
-    assert groups(running.spawner) == held
+    # One may have been made since, for the job to come.
+    assert held
+    assert set(held) <= set(groups(running.spawner))
     assert running.programs()

@@ -36,9 +36,7 @@ class BubblewrapStage(Stage):
         handed: A descriptor that the program gets as `HANDED`; -1 for none.
     """
 
-    def __init__(
-        self, request: Request, group: Group, child: Child, calls: bytes, handed: int = -1
-    ) -> None:
+    def __init__(self, request: Request, group: Group, child: Child, calls: bytes, handed: int = -1) -> None:
         self._request = request
         self._child = child
         self._calls = calls

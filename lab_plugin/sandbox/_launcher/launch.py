@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import resource
 import signal
 import socket
 from collections.abc import Sequence
-from typing import Any, NamedTuple, NoReturn
+from typing import NamedTuple, NoReturn
 
 from . import linux, seccomp
 from .cgroup_group import Group
-from .request import Broken, Request, receive_with_fds, send
+from .request import Broken, Request, receive_message, send
 from .streams import Stream
 
 _DEFAULT_SIGNALS = (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGHUP, signal.SIGTERM)
@@ -155,7 +154,7 @@ def _stand_by(channel: socket.socket, group: Group, parent: int) -> NoReturn:
         linux.close_all_but({channel.fileno()})
         linux.die_with_parent(signal.SIGKILL, parent)
         _separate(group)
-        message, fds = _receive(channel)
+        message, fds = receive_message(channel, _MOST_FDS)
         if message is not None:
             namespaces = message.pop("namespaces")
             _become(Orders(**message), fds, channel, parent, namespaces)
@@ -184,15 +183,6 @@ def _separate(group: Group) -> None:
     os.umask(0o022)
     for number in _DEFAULT_SIGNALS:
         signal.signal(number, signal.SIG_DFL)
-
-
-def _receive(channel: socket.socket) -> tuple[dict[str, Any] | None, list[int]]:
-    data, fds = receive_with_fds(channel, 1 << 16, _MOST_FDS)
-    chunk = data
-    while chunk and not data.endswith(b"\n"):
-        chunk = channel.recv(1 << 16)
-        data += chunk
-    return json.loads(data) if data.endswith(b"\n") else None, fds
 
 
 def _become(orders: Orders, fds: list[int], channel: socket.socket, parent: int, namespaces: int) -> None:

@@ -81,7 +81,7 @@ def separate() -> None:
 
 
 def namespaces() -> list[int]:
-    """Descriptors of the namespaces that `separate` made, in the order in which another process enters them."""
+    """Descriptors of the namespaces that `separate` made, in the order in which others enter them."""
     names = ("mnt",) if os.getuid() == 0 else ("user", "mnt")
     return [os.open(f"/proc/self/ns/{name}", os.O_RDONLY | os.O_CLOEXEC) for name in names]
 

@@ -100,9 +100,7 @@ def send(channel: socket.socket, message: dict[str, Any], *fds: int) -> None:
         pass
 
 
-def receive_with_fds(
-    channel: socket.socket, size: int, most: int, flags: int = 0
-) -> tuple[bytes, list[int]]:
+def receive_with_fds(channel: socket.socket, size: int, most: int, flags: int = 0) -> tuple[bytes, list[int]]:
     """Receive data and at most so many descriptors, closed on exec; `flags` as for `recvmsg`.
 
     `socket.recv_fds` ignores its flags: the descriptors would be inherited by every program started later.
@@ -121,12 +119,17 @@ def receive_with_fd(channel: socket.socket, size: int, flags: int = 0) -> tuple[
     return data, fds[0] if fds else None
 
 
-def receive(channel: socket.socket) -> tuple[Request | None, int]:
-    """Read the request, None when the lab is gone; and the descriptor that came with it, or -1."""
-    chunk, fd = receive_with_fd(channel, 1 << 16)
+def receive_message(channel: socket.socket, most: int) -> tuple[dict[str, Any] | None, list[int]]:
+    """Read one line, None when the peer is gone; and the descriptors, at most so many, that came with it."""
+    chunk, fds = receive_with_fds(channel, 1 << 16, most)
     data = bytearray(chunk)
     while chunk and len(data) <= MAX_LINE and not data.endswith(b"\n"):
         chunk = channel.recv(1 << 16)
         data += chunk
-    request = Request(**json.loads(data)) if data.endswith(b"\n") else None
-    return request, -1 if fd is None else fd
+    return json.loads(data) if data.endswith(b"\n") else None, fds
+
+
+def receive(channel: socket.socket) -> tuple[Request | None, int]:
+    """Read the request, None when the lab is gone; and the descriptor that came with it, or -1."""
+    message, fds = receive_message(channel, 1)
+    return None if message is None else Request(**message), fds[0] if fds else -1

@@ -3,8 +3,8 @@
 It keeps a copy of every job's socket until the job's supervisor is dead and nothing that it left is alive.
 So the lab sees the end of that socket only then.
 
-One supervisor stands by: it is forked while the job before runs, its socket is sent to the lab, and it has made
-ready what every job needs when the next one comes.
+One supervisor stands by: it is forked while the job before runs, its socket is sent to the lab, and it has
+made ready what every job needs when the next one comes.
 """
 
 from __future__ import annotations

@@ -1,65 +1,120 @@
-"""The first two processes of a trial's PID namespace: its init, and the program's own."""
+"""The first two processes of a trial's PID namespace: its init, and the program's own.
+
+Both are forked before the trial is known, and stand by until the warden tells them of it.
+"""
 
 from __future__ import annotations
 
 import os
+import resource
 import select
 import signal
+import socket
 import traceback
-from typing import NoReturn
+from collections.abc import Sequence
+from typing import Any, NamedTuple, NoReturn
 
 from .. import linux, seccomp  # noqa: TID252 - inside, it has another name
-from .program import Program
+from ..request import receive_message, send  # noqa: TID252
+from .program import Interpreter, Program
 
 _PROC_FLAGS = linux.MS_NOSUID | linux.MS_NOEXEC | linux.MS_NODEV
+_MOST_FDS = 16
 
 
-def run_init(
-    program: Program, streams: tuple[int, int], go: int, tell: int, held: tuple[int, int], calls: bytes
-) -> Program:
-    """Be the init and end with the program; returns in the program's own process.
+class Processes(NamedTuple):
+    """The two as the warden knows them.
+
+    Attributes:
+        init: Process id of the init.
+        told: A byte of each comes there when it is confined, or why it is not.
+        for_init: Where the init learns of its trial.
+        for_main: Where the program's own process does.
+    """
+
+    init: int
+    told: int
+    for_init: socket.socket
+    for_main: socket.socket
+
+    def begin(self, entry: dict[str, Any], streams: Sequence[int], lab: int, doors: Sequence[int]) -> None:
+        """Tell both of their trial.
+
+        Args:
+            entry: What the supervisor says of it.
+            streams: stdout and stderr of the program, and what is read before it starts.
+            lab: The lab's socket, whose end tells that all is over.
+            doors: Into the trial's control group.
+        """
+        send(self.for_main, entry, *streams, *doors)
+        send(self.for_init, entry, lab, *doors)
+
+
+def fork_both(interpreter: Interpreter) -> Processes | Program:
+    """Fork them; in the program's own process, the program, once the trial is known.
 
     Args:
-        program: What is to run.
-        streams: stdout and stderr of the program.
-        go: Read before the program starts; its end means never.
-        tell: A byte of each process goes there when it is confined, or why it is not.
-        held: A pipe that ends with the warden, and the lab's socket, whose end tells that all is over.
-        calls: The filter of system calls.
+        interpreter: What the program is to find.
     """
+    for_init, in_init = socket.socketpair()
+    for_main, in_main = socket.socketpair()
+    told, tell = os.pipe()
+    alive, _kept = os.pipe()
+    init = os.fork()
+    if init == 0:
+        return _run_init(interpreter, tell, alive, in_init.detach(), in_main.detach())
+    for fd in (tell, alive, in_init.detach(), in_main.detach()):
+        os.close(fd)
+    return Processes(init, told, for_init, for_main)
+
+
+def join(entry: dict[str, Any], doors: Sequence[int]) -> None:
+    """Enter the trial's control group, and take its limits."""
+    for door in doors:
+        os.write(door, b"0")
+        os.close(door)
+    linux.unshare(linux.CLONE_NEWCGROUP)
+    limits = (
+        (resource.RLIMIT_FSIZE, "file_size"),
+        (resource.RLIMIT_DATA, "data"),
+        (resource.RLIMIT_NPROC, "processes"),
+    )
+    for kind, name in limits:
+        if entry[name] is not None:
+            linux.limit(kind, entry[name])
+
+
+def _run_init(interpreter: Interpreter, tell: int, alive: int, for_init: int, for_main: int) -> Program:
+    """Be the init and end with the program; returns in the program's own process."""
     try:
-        return _begin(program, streams, go, tell, held, calls)
+        linux.die_with_maker(signal.SIGKILL)
+        linux.close_all_but({tell, alive, for_init, for_main})
+        poll = select.poll()
+        poll.register(alive, 0)
+        if poll.poll(0):
+            os._exit(1)
+        linux.mount("proc", "/proc", "proc", _PROC_FLAGS)
+        os.setsid()
+        main = os.fork()
+        if main == 0:
+            return _become_program(interpreter, tell, for_main)
+        _guard(main, tell, alive, for_init)
     except Exception:  # noqa: BLE001 - the border of two processes: the warden must learn of it
         os.write(tell, traceback.format_exc().encode())
         os._exit(1)
 
 
-def _begin(
-    program: Program, streams: tuple[int, int], go: int, tell: int, held: tuple[int, int], calls: bytes
-) -> Program:
-    linux.die_with_maker(signal.SIGKILL)
-    linux.close_all_but({go, tell, *streams, *held})
-    alive = select.poll()
-    alive.register(held[0], 0)
-    if alive.poll(0):
-        os._exit(1)
-    linux.mount("proc", "/proc", "proc", _PROC_FLAGS)
-    os.setsid()
-    main = os.fork()
-    if main == 0:
-        _confine(program, streams, go, tell, calls)
-        return program
+def _guard(main: int, tell: int, alive: int, for_init: int) -> NoReturn:
+    # The pipe ends with the warden, and the lab's socket with the last of the trial's processes.
+    entry, (lab, *doors) = _await_trial(for_init)
+    join(entry, doors)
     # What the program sees as process 1 must not give it these descriptors.
     linux.set_dumpable(False)
-    linux.close_all_but({tell, *held})
+    linux.close_all_but({tell, alive, lab})
     for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
         signal.signal(number, signal.SIG_DFL)
     os.write(tell, b"i")
     os.close(tell)
-    _reap_until(main)
-
-
-def _reap_until(main: int) -> NoReturn:
     while True:
         pid, status = os.wait()
         if pid == main:
@@ -68,12 +123,29 @@ def _reap_until(main: int) -> NoReturn:
             os._exit(code if code >= 0 else 128 - code)
 
 
+def _await_trial(descriptor: int) -> tuple[dict[str, Any], list[int]]:
+    with socket.socket(fileno=descriptor) as channel:
+        entry, fds = receive_message(channel, _MOST_FDS)
+    if entry is None:
+        os._exit(1)
+    return entry, fds
+
+
+def _become_program(interpreter: Interpreter, tell: int, for_main: int) -> Program:
+    linux.close_all_but({tell, for_main})
+    # No descriptor that comes is to have the number of a standard stream.
+    for _ in range(3):
+        os.open(os.devnull, os.O_RDWR)
+    entry, (stdout, stderr, go, *doors) = _await_trial(for_main)
+    join(entry, doors)
+    program = Program(entry["command"], entry["directory"], entry["environment"], interpreter)
+    _confine(program, (stdout, stderr), go, tell, bytes.fromhex(entry["calls"]))
+    return program
+
+
 def _confine(program: Program, streams: tuple[int, int], go: int, tell: int, calls: bytes) -> None:
-    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    os.dup2(streams[0], 1)
-    os.dup2(streams[1], 2)
-    # It may have been the lowest one, which `dup2` then left as it was.
-    os.set_inheritable(0, True)
+    for number, fd in enumerate((os.open(os.devnull, os.O_RDONLY), *streams)):
+        os.dup2(fd, number)
     linux.close_all_but({0, 1, 2, go, tell})
     program.prepare()
     linux.drop_capabilities()

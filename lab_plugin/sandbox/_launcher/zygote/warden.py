@@ -6,11 +6,9 @@ ends with it, and with the init every process of the program.
 
 from __future__ import annotations
 
-import array
 import fcntl
 import json
 import os
-import resource
 import select
 import signal
 import socket
@@ -18,8 +16,8 @@ import struct
 from typing import Any, NoReturn
 
 from .. import linux  # noqa: TID252 - inside, it has another name
-from ..request import receive_with_fd  # noqa: TID252
-from .init import run_init
+from ..request import receive_message, receive_with_fd  # noqa: TID252
+from .init import Processes, fork_both, join
 from .program import Interpreter, Program
 
 _NAMESPACES = (
@@ -52,58 +50,51 @@ class Warden:
 
     def enter(self) -> Program:
         """Make the trial's place and its first processes; returns in the program's own process."""
-        fault = _separate()
+        ready: Processes | Program | OSError
+        try:
+            _enter_namespaces()
+            ready = fork_both(self._interpreter)
+        except OSError as error:
+            # It is for the trial to learn of.
+            ready = error
+        if isinstance(ready, Program):
+            return ready
         _, fd = receive_with_fd(self._handover, 16)
         self._handover.close()
         if fd is None:
             os._exit(0)
         self._channel = socket.socket(fileno=fd)
-        if fault is not None:
-            raise fault
-        entry, fds = self._receive()
-        stdout, stderr, go, lab, tree, tmp, shm, *doors = fds
-        self._tell({"event": "entered"}, os.pidfd_open(os.getpid()))
-        for door in doors:
-            os.write(door, b"0")
-        linux.unshare(linux.CLONE_NEWCGROUP)
-        _restrict(entry)
-        for mounted, target in ((tree, "/lab"), (tmp, "/tmp"), (shm, "/dev/shm")):  # noqa: S108 - inside
-            linux.attach(mounted, target)
-        program = Program(entry["command"], entry["directory"], entry["environment"], self._interpreter)
-        if names := program.shadowed():
-            self._tell({"event": "unfit", "names": names})
-            os._exit(0)
-        told, tell = os.pipe()
-        alive, _kept = os.pipe()
-        init = os.fork()
-        if init == 0:
-            calls = bytes.fromhex(entry["calls"])
-            return run_init(program, (stdout, stderr), go, tell, (alive, lab), calls)
-        for fd in (tell, alive, stdout, stderr, go, tree, tmp, shm, *doors):
-            os.close(fd)
-        self._await_confined(told)
-        pidfd = os.pidfd_open(init)
+        if isinstance(ready, OSError):
+            raise ready
+        self._begin(ready)
+        pidfd = os.pidfd_open(ready.init)
         self._tell({"event": "started"}, pidfd)
-        self._watch(init, pidfd)
+        self._watch(ready.init, pidfd)
 
     def fail(self, text: str) -> NoReturn:
         """Tell the supervisor that the trial's place could not be made, and end."""
         self._tell({"event": "failed", "message": text})
         os._exit(1)
 
-    def _receive(self) -> tuple[dict[str, Any], list[int]]:
+    def _begin(self, ready: Processes) -> None:
+        """Have the program wait, confined, for its start."""
         assert self._channel is not None
-        space = socket.CMSG_LEN(_MAX_FDS * array.array("i").itemsize)
-        line, ancillary, _, _ = self._channel.recvmsg(1 << 16, space, socket.MSG_CMSG_CLOEXEC)
-        fds = array.array("i")
-        for _, _, payload in ancillary:
-            fds.frombytes(payload)
-        while not line.endswith(b"\n"):
-            chunk = self._channel.recv(1 << 16)
-            if not chunk:
-                os._exit(1)
-            line += chunk
-        return json.loads(line), list(fds)
+        entry, fds = receive_message(self._channel, _MAX_FDS)
+        if entry is None:
+            os._exit(1)
+        stdout, stderr, go, lab, tree, tmp, shm, *doors = fds
+        self._tell({"event": "entered"}, os.pidfd_open(os.getpid()))
+        for mounted, target in ((tree, "/lab"), (tmp, "/tmp"), (shm, "/dev/shm")):  # noqa: S108 - inside
+            linux.attach(mounted, target)
+        ready.begin(entry, (stdout, stderr, go), lab, doors)
+        for fd in (stdout, stderr, go, tree, tmp, shm):
+            os.close(fd)
+        join(entry, doors)
+        program = Program(entry["command"], entry["directory"], entry["environment"], self._interpreter)
+        if names := program.shadowed():
+            self._tell({"event": "unfit", "names": names})
+            os._exit(0)
+        self._await_confined(ready.told)
 
     def _await_confined(self, told: int) -> None:
         said = b""
@@ -140,26 +131,6 @@ class Warden:
             socket.send_fds(self._channel, [json.dumps(message).encode() + b"\n"], list(fds))
         except OSError:
             return
-
-
-def _restrict(entry: dict[str, Any]) -> None:
-    limits = (
-        (resource.RLIMIT_FSIZE, "file_size"),
-        (resource.RLIMIT_DATA, "data"),
-        (resource.RLIMIT_NPROC, "processes"),
-    )
-    for kind, name in limits:
-        if entry[name] is not None:
-            linux.limit(kind, entry[name])
-
-
-def _separate() -> OSError | None:
-    """Enter namespaces of the trial's own, all but that of control groups; what failed is for the trial."""
-    try:
-        _enter_namespaces()
-    except OSError as error:
-        return error
-    return None
 
 
 def _enter_namespaces() -> None:
