@@ -19,11 +19,19 @@ from pathlib import Path
 
 from lab_plugin.errors import RemoteError, RemoteGone
 from lab_plugin.home import Home
-from lab_plugin.repository import Repository, holder, shown_address
+from lab_plugin.repository import Repository, holder, run_unattended, shown_address, unattended
 
 _TIMEOUT_SECONDS = 1_800
 _SAFE = ("-c", "core.hooksPath=/dev/null", "-c", "protocol.ext.allow=never", "-c", "gc.auto=0")
-_ELSEWHERE = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY")
+# The first ones name another repository; the last one may open a window.
+_LEFT_OUT = (
+    "GIT_DIR",
+    "GIT_WORK_TREE",
+    "GIT_INDEX_FILE",
+    "GIT_COMMON_DIR",
+    "GIT_OBJECT_DIRECTORY",
+    "SSH_ASKPASS",
+)
 _LEASE = re.compile(r"refs/lab/[^/]+/lease")
 _GONE = re.compile(
     r"could not resolve|unable to access|connection|timed out|does not exist|not appear to be a git", re.I
@@ -70,15 +78,14 @@ def _make(repository: str, branch: str, remote: str, folder: Path) -> None:
     half = folder.with_name(f"{folder.name}.half")
     shutil.rmtree(half, ignore_errors=True)
     options = ("--quiet", "--origin", remote, "--branch", branch, "--single-branch", "--no-tags")
-    _git(repository, "clone", *options, "--", repository, str(half))
+    _git(repository, folder.parent, "clone", *options, "--", repository, str(half))
     half.rename(folder)
 
 
 def _renew(repository: str, branch: str, remote: str, folder: Path) -> None:
     there = f"refs/remotes/{remote}/{branch}"
-    within = ("-C", str(folder))
-    _git(repository, *within, "fetch", "--quiet", "--no-tags", remote, f"+refs/heads/{branch}:{there}")
-    _git(repository, *within, "checkout", "--quiet", "--force", "-B", branch, there)
+    _git(repository, folder, "fetch", "--quiet", "--no-tags", remote, f"+refs/heads/{branch}:{there}")
+    _git(repository, folder, "checkout", "--quiet", "--force", "-B", branch, there)
 
 
 def _is_busy(folder: Path) -> bool:
@@ -91,22 +98,17 @@ def _is_busy(folder: Path) -> bool:
         repository.close()
 
 
-def _git(repository: str, *arguments: str) -> None:
+def _git(repository: str, folder: Path, *arguments: str) -> None:
     shown = shown_address(repository)
-    environment = {name: value for name, value in os.environ.items() if name not in _ELSEWHERE}
+    environment = {name: value for name, value in os.environ.items() if name not in _LEFT_OUT}
+    environment |= {**unattended(folder), "LC_ALL": "C"}
     try:
-        done = subprocess.run(
-            ["git", *_SAFE, *arguments],
-            env={**environment, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=_TIMEOUT_SECONDS,
-        )
+        done = run_unattended(["git", *_SAFE, *arguments], folder, environment, _TIMEOUT_SECONDS)
     except subprocess.TimeoutExpired:
         raise RemoteGone(f"The repository {shown} did not answer for {_TIMEOUT_SECONDS} s.") from None
-    if done.returncode == 0:
+    if done.status == 0:
         return
-    said = done.stderr.decode("utf-8", "replace").replace(repository, shown).strip()
+    said = done.stderr.replace(repository, shown).strip()
     kind = RemoteGone if _GONE.search(said) else RemoteError
     raise kind(
         f"The repository {shown} cannot be cloned or updated here: {said[-2000:]}",

@@ -22,6 +22,7 @@ from lab_plugin.repository._refs import RefChange
 from lab_plugin.repository._remote import Remote, shown_address
 from lab_plugin.repository._repository import IDENTITY, Commit, Repository
 from lab_plugin.repository._trees import Blob, Change, Entry
+from lab_plugin.repository._unattended import run_unattended, unattended
 from lab_plugin.repository._workspaces import Workspace, WorkspacePool
 
 __all__ = [
@@ -51,8 +52,10 @@ __all__ = [
     "may_change",
     "read_holder",
     "require_free",
+    "run_unattended",
     "shown_address",
     "take_in",
+    "unattended",
     "unpack_bundle",
     "user_settings",
 ]

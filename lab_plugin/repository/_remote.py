@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import os
 import re
-import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from lab_plugin.errors import RefConflict, RemoteError, RemoteGone
 from lab_plugin.repository._git import ENVIRONMENT, Git, Result, failure
 from lab_plugin.repository._refs import RefChange
+from lab_plugin.repository._unattended import run_unattended, unattended
 
 TIMEOUT_SECONDS = 120.0
 # What the user's own git needs to prove who they are; nothing else of the environment enters.
@@ -29,6 +30,8 @@ _PASSED = (
     "SSH_AUTH_SOCK",
     "GIT_ASKPASS",
     "GIT_SSH_COMMAND",
+    "GIT_SSH",
+    "GIT_SSH_VARIANT",
     "GIT_SSL_CAINFO",
     "SSL_CERT_FILE",
     "http_proxy",
@@ -90,6 +93,10 @@ class Remote:
     def shown(self) -> str:
         """The address without what is secret in it."""
         return shown_address(self.address)
+
+    @cached_property
+    def _environment(self) -> dict[str, str]:
+        return _environment(self.git.git_dir)
 
     def refs(self, *patterns: str) -> dict[str, str]:
         """Its refs, by full name.
@@ -154,7 +161,7 @@ class Remote:
         flags = ("--git-dir", str(self.git.git_dir), *self.git.flags, *_FLAGS)
         command = [self.git.program, *flags, verb, *arguments]
         try:
-            result = _finish(command, self.git.common_dir, self.timeout)
+            result = run_unattended(command, self.git.common_dir, self._environment, self.timeout)
         except subprocess.TimeoutExpired as error:
             raise RemoteGone(
                 f"The git remote {self.shown} did not answer `git {verb}` within {self.timeout:g} s.",
@@ -187,28 +194,7 @@ def shown_address(address: str) -> str:
     return _SECRET.sub("***@", address)
 
 
-def _finish(command: Sequence[str], folder: Path, timeout: float) -> Result:
-    """Run to the end; one that takes too long is ended with all that it started."""
-    with subprocess.Popen(
-        command,
-        cwd=folder,
-        env=_environment(),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-    ) as process:
-        try:
-            stdout, stderr = process.communicate(timeout=timeout)
-        except BaseException:
-            os.killpg(process.pid, signal.SIGKILL)
-            raise
-    return Result(process.returncode, stdout, stderr.decode("utf-8", "replace"))
-
-
-def _environment() -> dict[str, str]:
+def _environment(folder: Path) -> dict[str, str]:
     passed = {name: os.environ[name] for name in _PASSED if name in os.environ}
     kept = {name: value for name, value in ENVIRONMENT.items() if name not in ("GIT_CONFIG_GLOBAL", "HOME")}
-    # A question would wait for ever where nobody sits.
-    passed.setdefault("GIT_SSH_COMMAND", "ssh -o BatchMode=yes -o ConnectTimeout=20")
-    return {**kept, "GIT_CONFIG_NOSYSTEM": "0", "SSH_ASKPASS_REQUIRE": "never", **passed}
+    return {**kept, "GIT_CONFIG_NOSYSTEM": "0", **unattended(folder), **passed}

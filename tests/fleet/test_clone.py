@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import os
+import select
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,6 +18,20 @@ from lab_plugin.fleet import clone
 from lab_plugin.lab import Lab
 from lab_plugin.repository import Lease
 from tests.conftest import git
+from tests.sshd import Host, demanded, running_host
+
+__all__ = ["running_host"]
+
+IN_A_TERMINAL = """
+import os, sys
+os.open(sys.argv[1], os.O_RDWR)
+from lab_plugin.fleet import clone
+from lab_plugin.errors import RemoteError
+try:
+    clone(sys.argv[2], "main")
+except RemoteError as error:
+    print(error)
+"""
 
 
 @pytest.fixture
@@ -109,3 +127,40 @@ def test_what_cannot_be_cloned(shared: Path, home: Path) -> None:
     with pytest.raises(RemoteError) as secret:
         clone("https://ada:s3cret@127.0.0.1:1/x.git", "main")
     assert "s3cret" not in str(secret.value)
+
+
+@demanded
+@pytest.mark.parametrize("chosen", [False, True], ids=["git's own way", "a command of the user's"])
+def test_by_ssh_nothing_is_asked_on_the_terminal_of_the_worker(
+    shared: Path, host: Host, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chosen: bool
+) -> None:
+    there = f"{host.name}:{remote_of(shared)}"
+    if chosen:
+        monkeypatch.setenv("GIT_SSH_COMMAND", host.command)
+    else:
+        program = tmp_path / "bin" / "ssh"
+        program.parent.mkdir()
+        program.write_text(f'#!/bin/sh\nexec {shutil.which("ssh")} {host.command.removeprefix("ssh")} "$@"\n')
+        program.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    host.become_unknown()
+    ours, theirs = os.openpty()
+    try:
+        command = [sys.executable, "-c", IN_A_TERMINAL, os.ttyname(theirs), there]
+        # It has no terminal yet, so the one that it opens is its own.
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, start_new_session=True)
+        assert "Host key verification failed" in done.stdout, done.stderr
+        assert not select.select([ours], [], [], 0)[0], os.read(ours, 1000)
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    host.become_known()
+    here = clone(there, "main")["directory"]
+    assert git(Path(here), "rev-parse", "HEAD") == git(shared, "rev-parse", "HEAD")
+    host.shut_out()
+    with pytest.raises(RemoteError, match="Permission denied") as refused:
+        clone(there, "main")
+    host.vanish()
+    with pytest.raises(RemoteGone, match="Connection refused"):
+        clone(there, "main")
+    assert "git ls-remote" in refused.value.remedy and not isinstance(refused.value, RemoteGone)
