@@ -5,7 +5,7 @@ block builds is imported when it is built.
 """
 
 from lab_plugin.blocks._anthropic import AnthropicModel
-from lab_plugin.blocks._lookup import look_up
+from lab_plugin.blocks._lookup import look_up, look_up_repository
 from lab_plugin.blocks._mlflow import MlflowTracking
 from lab_plugin.blocks._register import BLOCKS, register
 from lab_plugin.blocks._repository import LabRepository
@@ -21,5 +21,6 @@ __all__ = [
     "MlflowTracking",
     "ScorerLock",
     "look_up",
+    "look_up_repository",
     "register",
 ]

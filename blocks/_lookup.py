@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.exceptions import ObjectNotFound, PrefectException
 from pydantic import ValidationError
 
-from lab_plugin.blocks._described import GivesSettings
+from lab_plugin.blocks._described import Described, GivesSettings
 from lab_plugin.blocks._register import BLOCKS
+from lab_plugin.blocks._repository import LabRepository
 from lab_plugin.errors import ApiError, ConfigError
 
 if TYPE_CHECKING:
     from lab_plugin.block_settings import BlockSettings
+
+B = TypeVar("B", bound=Described)
 
 
 def look_up(names: Iterable[str]) -> BlockSettings:
@@ -31,22 +35,18 @@ def look_up(names: Iterable[str]) -> BlockSettings:
     """
     from lab_plugin.block_settings import BlockSettings
 
+    kinds: dict[str, Any] = {
+        block.get_block_type_slug(): block for block in BLOCKS if issubclass(block, GivesSettings)
+    }
     found: dict[str, GivesSettings] = {}
     faults: list[str] = []
-    with get_client(sync_client=True) as client:
-        try:
-            for name in names:
-                try:
-                    found[name] = _read(client, name)
-                except _Fault as fault:
-                    faults.append(str(fault))
-        except (httpx.HTTPError, PrefectException) as error:
-            raise ApiError(
-                f"The Prefect API {client.api_url} does not tell the blocks of lab.toml: "
-                f"{type(error).__name__}: {error}",
-                "See that it runs and that your profile may read it: `prefect block ls`. "
-                "`lab status` and `lab results` work without it.",
-            ) from error
+    told = "the blocks of lab.toml", " `lab status` and `lab results` work without it."
+    with _asking(*told) as client:
+        for name in names:
+            try:
+                found[name] = _read(client, name, kinds)
+            except _Fault as fault:
+                faults.append(str(fault))
         if faults:
             raise ConfigError(
                 f"The Prefect API {client.api_url} lacks blocks that lab.toml names, or they are not sound.",
@@ -59,15 +59,51 @@ def look_up(names: Iterable[str]) -> BlockSettings:
     )
 
 
+def look_up_repository(name: str) -> LabRepository:
+    """Read the block of a repository from the API that this process's Prefect points at.
+
+    Args:
+        name: `TYPE/NAME`.
+
+    Raises:
+        ConfigError: It does not exist, is of another type, or is not sound.
+        ApiError: The API does not answer, or refuses.
+    """
+    kinds = {LabRepository.get_block_type_slug(): LabRepository}
+    with _asking(f"the block {name}") as client:
+        try:
+            block = _read(client, name, kinds)
+        except _Fault as fault:
+            raise ConfigError(
+                f"The Prefect API {client.api_url} has no repository of that name: {fault}.",
+                "Create or mend it in the Prefect UI, under Blocks, or give a URL or an existing path.",
+            ) from None
+    # As its own `load` does: what refers to the block names it.
+    block._block_document_name = name.partition("/")[2]
+    return block
+
+
+@contextmanager
+def _asking(what: str, further: str = "") -> Iterator[SyncPrefectClient]:
+    with get_client(sync_client=True) as client:
+        try:
+            yield client
+        except (httpx.HTTPError, PrefectException) as error:
+            raise ApiError(
+                f"The Prefect API {client.api_url} does not tell {what}: {type(error).__name__}: {error}",
+                f"See that it runs and that your profile may read it: `prefect block ls`.{further}",
+            ) from error
+
+
 class _Fault(Exception):
     """One block cannot be used; the text says why."""
 
 
-def _read(client: SyncPrefectClient, name: str) -> GivesSettings:
+def _read(client: SyncPrefectClient, name: str, kinds: Mapping[str, type[B]]) -> B:
     slug, _, document = name.partition("/")
-    kinds = {block.get_block_type_slug(): block for block in BLOCKS if issubclass(block, GivesSettings)}
     if slug not in kinds:
-        raise _Fault(f"{name}: there is no type {slug!r} that a lab can name; there are {', '.join(kinds)}")
+        known = f"there are {', '.join(kinds)}" if len(kinds) > 1 else f"there is {next(iter(kinds))}"
+        raise _Fault(f"{name}: there is no type {slug!r} that a lab can name; {known}")
     try:
         data = client.read_block_document_by_name(document, slug).data
     except ObjectNotFound:
@@ -87,9 +123,9 @@ def _hint(client: SyncPrefectClient, slug: str, document: str) -> str:
     return f"; of this type there are {', '.join(names[:20])}" if names else "; there is none of this type"
 
 
-def _valid(name: str, kind: Any, data: dict[str, Any]) -> GivesSettings:
+def _valid(name: str, kind: type[B], data: dict[str, Any]) -> B:
     try:
-        block: GivesSettings = kind.model_validate(data)
+        return kind.model_validate(data)
     except ValidationError as error:
         # Its own text could quote a secret.
         told = "; ".join(
@@ -97,4 +133,3 @@ def _valid(name: str, kind: Any, data: dict[str, Any]) -> GivesSettings:
             for fault in error.errors(include_url=False, include_input=False, include_context=False)
         )
         raise _Fault(f"{name}: {told}") from None
-    return block

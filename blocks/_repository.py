@@ -66,9 +66,17 @@ class LabRepository(Described, Block):
         if self.branch:
             clone["branch"] = self.branch
         if self.access_token.get_secret_value():
-            if self._block_document_name is None:
-                raise ValueError("Save the block first: a deployment names it, and holds no token.")
-            name = f"{self.get_block_type_slug()}.{self._block_document_name}"
-            clone["access_token"] = f"{{{{ prefect.blocks.{name}.access_token }}}}"
+            clone["access_token"] = self.token_reference()
         folder = "" if self.folder in ("", ".") else f"/{self.folder.strip('/')}"
         return [{_CLONE: clone}, {_ENTER: {"directory": f"{{{{ clone.directory }}}}{folder}"}}]
+
+    def token_reference(self) -> str:
+        """What stands for the token in a pull step: the worker looks it up when the step runs.
+
+        Raises:
+            ValueError: The block was not saved, so that nothing could name it.
+        """
+        if self._block_document_name is None:
+            raise ValueError("Save the block first: a deployment names it, and holds no token.")
+        name = f"{self.get_block_type_slug()}.{self._block_document_name}"
+        return f"{{{{ prefect.blocks.{name}.access_token }}}}"

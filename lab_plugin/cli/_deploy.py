@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 def deploy(
     repository: Annotated[
         str,
-        typer.Option(metavar="URL", help="What workers clone (default: the git remote of [lab] remote)."),
+        typer.Option(
+            metavar="URL",
+            help="What workers clone: a URL, a path, or a block, lab-repository/NAME "
+            "(default: the git remote of [lab] remote).",
+        ),
     ] = "",
     branch: Annotated[str, typer.Option(help="Its branch (default: the one that is checked out).")] = "",
     schedule: Annotated[

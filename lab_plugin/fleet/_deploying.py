@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -11,6 +12,7 @@ from lab_plugin.fleet._notifying import check_webhook, ensure_notices
 from lab_plugin.fleet._pools import ensure_pool
 from lab_plugin.fleet._registration import Outcome, ensure_deployment
 from lab_plugin.fleet._source import source_of
+from lab_plugin.fleet._wanted import wanted
 from lab_plugin.fleet._workers import workers_of
 from lab_plugin.lab import Lab
 from lab_plugin.repository import shown_address
@@ -24,8 +26,9 @@ class DeploymentWishes:
     """What is wished of `lab deploy`.
 
     Attributes:
-        repository: URL or path that workers clone; "" for the lab's remote.
-        branch: Its branch; "" for the one that is checked out.
+        repository: URL or path that workers clone, or a block that says so, `lab-repository/NAME`; "" for the
+            lab's remote.
+        branch: Its branch; "" for that of the block, else the one that is checked out.
         pool: Of campaigns, digests and watchdogs.
         schedule: When a campaign runs by itself, as five fields; "" for never.
         timezone: Of the schedules.
@@ -96,7 +99,8 @@ async def deploy(client: PrefectClient, lab: Lab, wishes: DeploymentWishes) -> D
         wishes: Anything else.
 
     Raises:
-        ConfigError: The schedule or the webhook cannot be.
+        ConfigError: The schedule, the webhook or the block of the repository cannot be.
+        ApiError: The API does not tell the block.
         PoolError: A pool is of another type than declared, or campaigns would wait in their own pool.
         RepositoryError: Workers could not clone the lab, or would lack a part of it.
         LabError: The lab is not shared.
@@ -105,7 +109,7 @@ async def deploy(client: PrefectClient, lab: Lab, wishes: DeploymentWishes) -> D
 
     _check(wishes)
     pools = pools_of(lab.config, wishes.pool)
-    source = source_of(lab, wishes.repository, wishes.branch)
+    source = source_of(lab, await asyncio.to_thread(wanted, wishes.repository, wishes.branch))
     await register(client)
     done: list[Done] = []
     for name, settings in pools.items():

@@ -89,4 +89,5 @@ def lab_plans(
 
 
 def _step(source: Source) -> dict[str, str]:
-    return {"repository": source.repository, "branch": source.branch, "remote": source.remote}
+    step = {"repository": source.repository, "branch": source.branch, "remote": source.remote}
+    return {**step, "access_token": source.token} if source.token else step

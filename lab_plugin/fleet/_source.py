@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
 from lab_plugin.config import LAB_FILE, LOCK_FILE
-from lab_plugin.errors import LabError, RemoteError, RepositoryError
+from lab_plugin.errors import ConfigError, LabError, RemoteError, RepositoryError
+from lab_plugin.fleet._wanted import Wanted
 from lab_plugin.lab import Lab
-from lab_plugin.repository import Remote, Repository, shown_address
+from lab_plugin.repository import AccessToken, Remote, Repository, shown_address
 
 _ORIGIN = "origin"
 
@@ -23,6 +24,7 @@ class Source:
         branch: The branch that is cloned.
         remote: What a clone calls the repository, so that `[lab] remote` names it there too.
         folder: The lab's folder in it; "." for its root.
+        token: What stands for the token that lets git in; "" where the worker's git gets in.
         warnings: What a clone will not have, one sentence each.
     """
 
@@ -30,16 +32,16 @@ class Source:
     branch: str
     remote: str
     folder: str
+    token: str = ""
     warnings: tuple[str, ...] = ()
 
 
-def source_of(lab: Lab, repository: str = "", branch: str = "") -> Source:
+def source_of(lab: Lab, wanted: Wanted) -> Source:
     """What workers clone for a lab.
 
     Args:
         lab: The lab.
-        repository: URL or path; "" for the git remote that `[lab] remote` names, else `origin`.
-        branch: Its branch; "" for the one that is checked out.
+        wanted: What is said of it.
 
     Raises:
         RepositoryError: `lab.toml` or `lab.lock` is not committed, or no branch is checked out, nor given.
@@ -56,10 +58,21 @@ def source_of(lab: Lab, repository: str = "", branch: str = "") -> Source:
         )
     remotes = lab.repository.remotes()
     remote = named if named in remotes else _ORIGIN
-    address = _address(lab, repository, named if not repository else "")
+    address = _address(lab, wanted.repository, named if not wanted.repository else "")
     _refuse_secret(address.address)
-    branch = branch or _checked_out(lab.repository)
-    return Source(address.address, branch, remote, lab.directory, _missing(lab, address, branch))
+    _require_folder(lab, wanted.folder)
+    if wanted.token:
+        address = replace(address, token=AccessToken(address.address, wanted.token))
+    branch = wanted.branch or _checked_out(lab.repository)
+    missing = _missing(lab, address, branch)
+    return Source(
+        address.address,
+        branch,
+        remote,
+        lab.directory,
+        wanted.token_reference if wanted.token else "",
+        missing,
+    )
 
 
 def _require_committed(lab: Lab) -> None:
@@ -108,6 +121,15 @@ def _refuse_secret(address: str) -> None:
             "API could read it in the deployment.",
             "Give one without, by --repository, and let git on the workers find the password: a credential "
             "helper, or an SSH key.",
+        )
+
+
+def _require_folder(lab: Lab, folder: str) -> None:
+    if folder and PurePosixPath(folder.strip("/")) != PurePosixPath(lab.directory):
+        raise ConfigError(
+            f'The block says that the lab lies in the folder "{folder}" of its repository; '
+            f'here it lies in "{lab.directory}".',
+            "Correct the folder in the block, or leave it empty there.",
         )
 
 

@@ -21,6 +21,7 @@ from lab_plugin.repository._raw import RawCommit
 from lab_plugin.repository._refs import RefChange
 from lab_plugin.repository._remote import Remote, shown_address
 from lab_plugin.repository._repository import IDENTITY, Commit, Repository
+from lab_plugin.repository._token import AccessToken
 from lab_plugin.repository._trees import Blob, Change, Entry
 from lab_plugin.repository._unattended import run_unattended, unattended
 from lab_plugin.repository._workspaces import Workspace, WorkspacePool
@@ -30,6 +31,7 @@ __all__ = [
     "EXPIRY_SECONDS",
     "HEARTBEAT_SECONDS",
     "IDENTITY",
+    "AccessToken",
     "Blob",
     "Change",
     "Commit",

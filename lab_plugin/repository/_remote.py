@@ -17,6 +17,7 @@ from pathlib import Path
 from lab_plugin.errors import RefConflict, RemoteError, RemoteGone
 from lab_plugin.repository._git import ENVIRONMENT, Git, Result, failure
 from lab_plugin.repository._refs import RefChange
+from lab_plugin.repository._token import AccessToken
 from lab_plugin.repository._unattended import run_unattended, unattended
 
 TIMEOUT_SECONDS = 120.0
@@ -78,11 +79,13 @@ class Remote:
         git: Runs git on ours.
         address: Where it is: an absolute path, an URL, or `host:path` of SSH.
         timeout: Seconds until one call is given up.
+        token: Lets git in, where the user's own credentials are not to do it.
     """
 
     git: Git = field(repr=False)
     address: str = field(repr=False)
     timeout: float = TIMEOUT_SECONDS
+    token: AccessToken | None = None
 
     def __post_init__(self) -> None:
         odd = r"\x00" if os.path.isabs(self.address) else r"[\x00-\x1f\x7f]"
@@ -96,7 +99,8 @@ class Remote:
 
     @cached_property
     def _environment(self) -> dict[str, str]:
-        return _environment(self.git.git_dir)
+        token = self.token.environment if self.token is not None else {}
+        return {**_environment(self.git.git_dir), **token}
 
     def refs(self, *patterns: str) -> dict[str, str]:
         """Its refs, by full name.
@@ -159,6 +163,7 @@ class Remote:
 
     def _call(self, verb: str, *arguments: str) -> Result:
         flags = ("--git-dir", str(self.git.git_dir), *self.git.flags, *_FLAGS)
+        flags += self.token.flags if self.token is not None else ()
         command = [self.git.program, *flags, verb, *arguments]
         try:
             result = run_unattended(command, self.git.common_dir, self._environment, self.timeout)
@@ -177,7 +182,9 @@ class Remote:
         if _REFUSED.search(said):
             return RemoteError(
                 f"The git remote {self.shown} refuses `git {verb}`: {words}",
-                "See that git can push and fetch there without a question (SSH key, credential helper).",
+                "See that the access token is right, and lets the repository be read."
+                if self.token is not None
+                else "See that git can push and fetch there without a question (SSH key, credential helper).",
             )
         if verb == "push" and _LOST.search(said):
             return RefConflict(

@@ -4,17 +4,22 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from lab_plugin.fleet import Deployed, DeploymentWishes, deploy
+from lab_plugin.lab import Lab
 from lab_plugin.local_api import LocalApi, client_settings, loaded
+from tests.conftest import git
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import PrefectClient
+
+MakeLab = Callable[..., Path]
 
 
 @dataclass(frozen=True)
@@ -81,3 +86,34 @@ async def client(prefect_environment: dict[str, str]) -> AsyncIterator[PrefectCl
 
     async with get_client() as opened:
         yield opened
+
+
+@pytest.fixture
+def make_shared(make_lab: MakeLab, home: Path, tmp_path: Path) -> Callable[..., Path]:
+    """A lab in a folder of its repository, committed, locked by name, and pushed to a bare repository."""
+
+    def make(name: str, more: str = "") -> Path:
+        folder = make_lab(replace={'name = "rosenbrock"': f'name = "{name}"\nremote = "origin"'}, name=name)
+        with (folder / "lab.toml").open("a") as file:
+            file.write(more)
+        (folder / "lab.lock").write_text("{}\n")
+        (folder / "labs").mkdir()
+        git(folder, "mv", *(path.name for path in folder.glob("[!.l]*")), "labs")
+        git(folder, "add", "-A")
+        for file_name in ("lab.toml", "lab.lock"):
+            git(folder, "mv", file_name, "labs")
+        git(folder, "commit", "-q", "-m", "Lock")
+        git(tmp_path, "init", "-q", "--bare", f"{name}.git")
+        git(folder, "remote", "add", "origin", str(tmp_path / f"{name}.git"))
+        git(folder, "push", "-q", "-u", "origin", "main")
+        return folder / "labs"
+
+    return make
+
+
+async def deployed(client: PrefectClient, folder: Path, **wishes: str) -> Deployed:
+    lab = Lab.open(folder)
+    try:
+        return await deploy(client, lab, DeploymentWishes(**wishes))
+    finally:
+        lab.close()

@@ -15,46 +15,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from lab_plugin.errors import ApiError, ConfigError, LabError, PoolError, RemoteError, RepositoryError
-from lab_plugin.fleet import Deployed, DeploymentWishes, deploy
-from lab_plugin.lab import Lab
+from lab_plugin.fleet import Deployed
 from tests.conftest import git
+from tests.fleet.conftest import MakeLab, deployed
 from tests.program import LAB
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import PrefectClient
-
-MakeLab = Callable[..., Path]
-
-
-@pytest.fixture
-def make_shared(make_lab: MakeLab, home: Path, tmp_path: Path) -> Callable[..., Path]:
-    """A lab in a folder of its repository, committed, locked by name, and pushed to a bare repository."""
-
-    def make(name: str, more: str = "") -> Path:
-        folder = make_lab(replace={'name = "rosenbrock"': f'name = "{name}"\nremote = "origin"'}, name=name)
-        with (folder / "lab.toml").open("a") as file:
-            file.write(more)
-        (folder / "lab.lock").write_text("{}\n")
-        (folder / "labs").mkdir()
-        git(folder, "mv", *(path.name for path in folder.glob("[!.l]*")), "labs")
-        git(folder, "add", "-A")
-        for file_name in ("lab.toml", "lab.lock"):
-            git(folder, "mv", file_name, "labs")
-        git(folder, "commit", "-q", "-m", "Lock")
-        git(tmp_path, "init", "-q", "--bare", f"{name}.git")
-        git(folder, "remote", "add", "origin", str(tmp_path / f"{name}.git"))
-        git(folder, "push", "-q", "-u", "origin", "main")
-        return folder / "labs"
-
-    return make
-
-
-async def deployed(client: PrefectClient, folder: Path, **wishes: str) -> Deployed:
-    lab = Lab.open(folder)
-    try:
-        return await deploy(client, lab, DeploymentWishes(**wishes))
-    finally:
-        lab.close()
 
 
 def outcomes(done: Deployed) -> dict[str, str]:
