@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any, Self
 
-from prefect.server.database.configurations import AioSqliteConfiguration
+from prefect.server.database.configurations import SQLITE_BEGIN_MODE, AioSqliteConfiguration
 from prefect.server.database.orm_models import Base
 from prefect.server.database.query_components import AioSqliteQueryComponents
 from sqlalchemy.dialects import sqlite
@@ -81,6 +81,12 @@ class QueuedSqliteConfiguration(AioSqliteConfiguration):
             self._holder = asyncio.current_task()
             try:
                 async with super().begin_transaction(session, with_for_update=True) as transaction:
-                    yield transaction
+                    await session.connection()
+                    # It has begun. A session that only reads meanwhile is not to wait for the same lock.
+                    mode = SQLITE_BEGIN_MODE.set(None)
+                    try:
+                        yield transaction
+                    finally:
+                        SQLITE_BEGIN_MODE.reset(mode)
             finally:
                 self._holder = None

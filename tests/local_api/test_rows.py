@@ -55,7 +55,7 @@ def test_events_arrive_with_what_they_are_related_to(served: LocalApi, tmp_path:
 def ask(api: LocalApi, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
     answer = httpx.request(method, f"{api.wait()}/{path}", json=body, trust_env=False)
     answer.raise_for_status()
-    return answer.json()
+    return answer.json() if answer.content else None
 
 
 def settled(
@@ -69,3 +69,13 @@ def settled(
             return rows
         time.sleep(0.5)
     raise AssertionError(f"{kind} of the campaign: {rows}")
+
+
+def test_what_reads_while_it_writes_does_not_wait_for_itself(served: LocalApi) -> None:
+    ask(served, "POST", "work_pools/", {"name": "paused", "type": "process"})
+    queue = ask(served, "POST", "work_pools/paused/queues", {"name": "urgent"})
+    for path in (f"work_queues/{queue['id']}", "work_pools/paused/queues/urgent"):
+        for paused in (True, False):
+            # The API says so in an event, which it reads the database for before it has written.
+            ask(served, "PATCH", path, {"is_paused": paused})
+            assert ask(served, "GET", "work_pools/paused/queues/urgent")["is_paused"] is paused
