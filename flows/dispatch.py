@@ -25,7 +25,14 @@ from prefect.tasks import Task
 
 from lab_plugin.config import Config
 from lab_plugin.errors import FleetError, PoolError
-from lab_plugin.fleet import ensure_trial_deployment, gpu_limit, require_pool, trial_command, workers_of
+from lab_plugin.fleet import (
+    ensure_trial_deployment,
+    gpu_limit,
+    queues_of,
+    require_pool,
+    trial_command,
+    workers_of,
+)
 from lab_plugin.flows.signs import REFUSED, read_refusal
 from lab_plugin.remote import Ended, Tell, TrialOrder
 from lab_plugin.scorer import clean
@@ -95,13 +102,13 @@ class PrefectDispatcher:
         self._lost_after = max(15.0, float(os.environ.get(LOST_VARIABLE) or LOST_SECONDS))
 
     async def prepare(self) -> None:
-        """See that every pool takes runs, and has the deployment for trials.
+        """See that every pool takes runs where they will wait, and has the deployment for trials.
 
         Raises:
-            PoolError: One is missing or paused.
+            PoolError: One is missing or paused, or a queue of it.
         """
-        for pool in dict.fromkeys(tier.pool for tier in self._config.tiers if tier.pool):
-            found = await require_pool(self._client, pool)
+        for pool, queues in queues_of(self._config).items():
+            found = await require_pool(self._client, pool, queues)
             self._processes[pool] = found.type == "process"
             command = trial_command(found)
             self._variables[pool] = {"command": command} if command is not None else {}
@@ -219,7 +226,7 @@ class PrefectDispatcher:
         if state.is_scheduled():
             if silent > WORKER_SECONDS and not followed.told:
                 followed.told = True
-                await self._tell_why_waiting(followed.pool)
+                await self._tell_why_waiting(followed.pool, run.work_queue_name or "")
         elif silent > self._patience(followed.pool, state.is_running()):
             message = f"no sign of life for {silent:.0f} s"
             # So that the UI does not show it as running for ever.
@@ -238,9 +245,9 @@ class PrefectDispatcher:
         starting = _PROCESS_SECONDS if self._processes.get(pool) else _CONTAINER_SECONDS
         return max(2 * self._lost_after, starting)
 
-    async def _tell_why_waiting(self, pool: str) -> None:
+    async def _tell_why_waiting(self, pool: str, queue: str) -> None:
         try:
-            await require_pool(self._client, pool)
+            await require_pool(self._client, pool, [queue])
         except PoolError as error:
             self._tell(f"{error.message} Its trials wait. {error.remedy}")
             return
@@ -302,7 +309,7 @@ async def dispatching(config: Config, tag: str, tell: Tell) -> AsyncIterator[Pre
         tell: Told what the owner should know.
 
     Raises:
-        PoolError: A pool is missing or paused.
+        PoolError: A pool is missing or paused, or a queue of it.
     """
     if not any(tier.pool for tier in config.tiers):
         yield None

@@ -62,6 +62,8 @@ async def run_checks(path: Path | None) -> list[Finding]:
         findings.append(await _probe("lock", lambda: _lock(lab)))
         findings.append(await _probe("MLflow", lambda: _mlflow(lab)))
         findings.append(await _probe("Prefect", lambda: _prefect(lab)))
+        if findings[-1].ok and lab.ledger.state().lock is not None:
+            findings += await _pools(lab)
     finally:
         lab.close()
     return findings
@@ -263,3 +265,24 @@ async def _prefect(lab: Lab) -> str:
     from lab_plugin.serving import check_api
 
     return check_api(lab.home)
+
+
+async def _pools(lab: Lab) -> list[Finding]:
+    """The pools of the tiers, which `lab deploy` makes once there is a lock."""
+    from lab_plugin.fleet import queues_of, require_pool, workers_of
+    from lab_plugin.serving import serving
+
+    async def attempt(pool: str, queues: list[str]) -> str:
+        from prefect.client.orchestration import get_client
+
+        with serving(lab.home):
+            async with get_client() as client:
+                await require_pool(client, pool, queues)
+                online = len(await workers_of(client, pool))
+        start = f"; `prefect worker start --pool {pool}` starts one" if not online else ""
+        return f"takes runs; workers online: {online}{start}"
+
+    return [
+        await _probe(f"pool {pool}", partial(attempt, pool, queues))
+        for pool, queues in queues_of(lab.config).items()
+    ]

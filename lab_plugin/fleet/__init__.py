@@ -2,7 +2,7 @@
 
 from lab_plugin.fleet._cloning import clone
 from lab_plugin.fleet._deploying import Deployed, DeploymentWishes, Done, deploy
-from lab_plugin.fleet._lab_plans import CAMPAIGNS, trial_pools
+from lab_plugin.fleet._lab_plans import CAMPAIGNS, queues_of, trial_pools
 from lab_plugin.fleet._launch import trial_command
 from lab_plugin.fleet._pools import ensure_pool, gpu_limit, require_pool
 from lab_plugin.fleet._registration import Cron, DeploymentPlan, Registered, ensure_deployment
@@ -24,6 +24,7 @@ __all__ = [
     "ensure_pool",
     "ensure_trial_deployment",
     "gpu_limit",
+    "queues_of",
     "require_pool",
     "trial_command",
     "trial_pools",

@@ -25,6 +25,15 @@ def trial_pools(config: Config) -> Mapping[str, Pool | None]:
     return {name: config.pools.get(name) for name in dict.fromkeys((*named, *config.pools))}
 
 
+def queues_of(config: Config) -> dict[str, list[str]]:
+    """The pools that tiers name, and the work queues of each that trials wait in; "" for the default one."""
+    found: dict[str, list[str]] = {}
+    for tier in config.tiers:
+        if tier.pool:
+            found.setdefault(tier.pool, []).append(tier.queue)
+    return {pool: list(dict.fromkeys(queues)) for pool, queues in found.items()}
+
+
 def pools_of(config: Config, campaigns: str) -> dict[str, Pool | None]:
     """All pools of a lab, that of its campaigns first.
 

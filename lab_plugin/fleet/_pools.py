@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from lab_plugin.config import Pool
@@ -73,15 +74,17 @@ async def _ensure_queue(client: PrefectClient, pool: str, name: str, priority: i
         await client.update_work_queue(queue.id, priority=priority)
 
 
-async def require_pool(client: PrefectClient, name: str) -> WorkPool:
+async def require_pool(client: PrefectClient, name: str, queues: Iterable[str] = ()) -> WorkPool:
     """The work pool, which takes runs.
 
     Args:
         client: Talks with the API.
         name: Of the pool.
+        queues: Of its work queues, those that must take runs, too; "" for its default one. A queue that is
+            missing is made by the first run that waits in it.
 
     Raises:
-        PoolError: It is missing or paused.
+        PoolError: The pool is missing or paused, or a queue is paused.
     """
     from prefect.exceptions import ObjectNotFound
 
@@ -97,7 +100,26 @@ async def require_pool(client: PrefectClient, name: str) -> WorkPool:
             f'The work pool "{name}" is paused: no worker gets a run from it.',
             f"`prefect work-pool resume {name}`",
         )
+    for queue in queues:
+        await _require_queue(client, pool, queue)
     return pool
+
+
+async def _require_queue(client: PrefectClient, pool: WorkPool, name: str) -> None:
+    from prefect.exceptions import ObjectNotFound
+
+    try:
+        if name:
+            queue = await client.read_work_queue_by_name(name, pool.name)
+        else:
+            queue = await client.read_work_queue(pool.default_queue_id)
+    except ObjectNotFound:
+        return
+    if queue.is_paused:
+        raise PoolError(
+            f'The work queue "{queue.name}" of the pool "{pool.name}" is paused: no worker gets its runs.',
+            f"`prefect work-queue resume {queue.name} --pool {pool.name}`",
+        )
 
 
 async def _found_or_made(client: PrefectClient, name: str, settings: Pool) -> WorkPool:

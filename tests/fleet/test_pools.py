@@ -76,6 +76,27 @@ async def test_a_pool_that_runs_nothing_is_named_with_the_command_that_mends_it(
     assert paused.value.remedy == "`prefect work-pool resume halted`"
 
 
+async def test_a_queue_that_is_paused_is_named_with_the_command_that_resumes_it(
+    client: PrefectClient, prefect_environment: dict[str, str]
+) -> None:
+    pool = await ensure_pool(client, "queued", Pool(queues={"urgent": 1, "nightly": 9}))
+    everything = ("", "urgent", "nightly", "not-made-yet")
+    assert await require_pool(client, "queued", everything) == await require_pool(client, "queued")
+    urgent = await client.read_work_queue_by_name("urgent", "queued")
+    for queue, name, said in ((urgent.id, "urgent", "urgent"), (pool.default_queue_id, "", "default")):
+        await client.update_work_queue(queue, is_paused=True)
+        with pytest.raises(PoolError, match=f'queue "{said}" of the pool "queued" is paused') as paused:
+            await require_pool(client, "queued", [name])
+        # Trials of other tiers wait for nothing.
+        await require_pool(client, "queued", ["nightly"])
+        remedy = paused.value.remedy.strip("`").split()
+        resume = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", *remedy, env=prefect_environment, stdout=asyncio.subprocess.DEVNULL
+        )
+        assert await resume.wait() == 0
+    await require_pool(client, "queued", everything)
+
+
 async def test_workers_are_named_while_they_are_online(
     client: PrefectClient, prefect_environment: dict[str, str]
 ) -> None:

@@ -13,6 +13,7 @@ from uuid import UUID
 import pytest
 
 from lab_plugin import __version__
+from lab_plugin.errors import PoolError
 from lab_plugin.fleet import ensure_pool, trial_command
 from lab_plugin.lab import Lab
 from lab_plugin.remote import Ended, TrialOrder
@@ -130,6 +131,29 @@ async def test_trials_wait_in_the_queue_of_their_tier(
         assert (found.work_pool_name, found.work_queue_name) == (POOL, "urgent")
         await dispatch.set(run, Completed())
         assert await waiting == Ended("done")
+
+
+async def test_a_queue_that_is_paused_is_said_as_a_pool_that_is(
+    dispatches: Callable[..., object], client: PrefectClient
+) -> None:
+    from prefect.states import Completed
+
+    async with dispatches('queue = "halted"') as dispatch:  # type: ignore[attr-defined]
+        first, waiting = await dispatch.waits()
+        queue = await client.read_work_queue_by_name("halted", POOL)
+        await client.update_work_queue(queue.id, is_paused=True)
+        late, later = await dispatch.waits()
+        told = await dispatch.says('The work queue "halted" of the pool "box" is paused')
+        assert "Its trials wait" in told and "prefect work-queue resume halted --pool box" in told
+        for each in (first, late):
+            await dispatch.set(each, Completed())
+        assert [await waiting, await later] == [Ended("done")] * 2
+    # A campaign does not begin with it, and the other queues have nothing to do with it.
+    with pytest.raises(PoolError, match='queue "halted"'):
+        async with dispatches('queue = "halted"'):  # type: ignore[attr-defined]
+            raise AssertionError("it began")
+    async with dispatches():  # type: ignore[attr-defined]
+        pass
 
 
 async def test_only_its_owner_cancels_a_trial(dispatches: Callable[..., object]) -> None:
