@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from lab_plugin.errors import ConfigError
 from lab_plugin.fleet._lab_plans import CAMPAIGNS, lab_plans, pools_of
 from lab_plugin.fleet._notifying import check_webhook, ensure_notices
+from lab_plugin.fleet._ownership import owned, ownership
 from lab_plugin.fleet._pools import ensure_pool
 from lab_plugin.fleet._registration import Outcome, ensure_deployment
 from lab_plugin.fleet._source import source_of
@@ -103,13 +104,17 @@ async def deploy(client: PrefectClient, lab: Lab, wishes: DeploymentWishes) -> D
         ApiError: The API does not tell the block.
         PoolError: A pool is of another type than declared, or campaigns would wait in their own pool.
         RepositoryError: Workers could not clone the lab, or would lack a part of it.
-        LabError: The lab is not shared.
+        LabError: The lab is not shared, or the API has deployments of another lab under its name.
     """
     from lab_plugin.blocks import register
 
     _check(wishes)
     pools = pools_of(lab.config, wishes.pool)
     source = source_of(lab, await asyncio.to_thread(wanted, wishes.repository, wishes.branch))
+    plans = lab_plans(
+        lab.config, source, wishes.pool, wishes.schedule or None, wishes.timezone, ownership(lab)
+    )
+    plans = await owned(client, lab.name, plans)
     await register(client)
     done: list[Done] = []
     for name, settings in pools.items():
@@ -118,7 +123,7 @@ async def deploy(client: PrefectClient, lab: Lab, wishes: DeploymentWishes) -> D
         after = await _fingerprint(client, name)
         outcome: Outcome = "created" if before is None else "unchanged" if before == after else "updated"
         done.append(Done("pool", pool.name, outcome, len(await workers_of(client, name))))
-    for plan in lab_plans(lab.config, source, wishes.pool, wishes.schedule or None, wishes.timezone):
+    for plan in plans:
         registered = await ensure_deployment(client, plan)
         done.append(Done("deployment", registered.name, registered.outcome))
     if wishes.notify:

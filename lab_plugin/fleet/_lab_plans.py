@@ -51,7 +51,12 @@ def pools_of(config: Config, campaigns: str) -> dict[str, Pool | None]:
 
 
 def lab_plans(
-    config: Config, source: Source, pool: str, schedule: str | None, timezone: str
+    config: Config,
+    source: Source,
+    pool: str,
+    schedule: str | None,
+    timezone: str,
+    owner: tuple[str, ...] = (),
 ) -> list[DeploymentPlan]:
     """The deployments of a lab: those of its own, each in a clone, and `trial` on each pool of its tiers.
 
@@ -61,12 +66,13 @@ def lab_plans(
         pool: Of campaigns, digests and watchdogs.
         schedule: When a campaign runs by itself, as five fields; None for never.
         timezone: Of all schedules.
+        owner: Tags that say whose they are; those of `trial` are every lab's.
     """
     name = config.lab.name
     settings = config.pools.get(pool)
     common: dict[str, Any] = {
         "pool": pool,
-        "tags": ("lab", lab_tag(name)),
+        "tags": ("lab", lab_tag(name), *owner),
         "pull_steps": ({CLONE_STEP: _step(source)},),
         "job_variables": {"image": settings.image} if settings is not None and settings.image else {},
     }

@@ -88,11 +88,9 @@ async def ensure_deployment(client: PrefectClient, plan: DeploymentPlan) -> Regi
         client: Talks with the API.
         plan: The deployment.
     """
-    from prefect.exceptions import ObjectNotFound
     from prefect.utilities.callables import parameter_schema
 
     flow = _load(plan.flow)
-    name = f"{flow.name}/{plan.name}"
     wanted: dict[str, Any] = {
         "version": __version__,
         "entrypoint": plan.flow,
@@ -104,10 +102,7 @@ async def ensure_deployment(client: PrefectClient, plan: DeploymentPlan) -> Regi
         "job_variables": dict(plan.job_variables),
         "parameter_openapi_schema": parameter_schema(flow).model_dump_for_openapi(),
     }
-    try:
-        existing = await client.read_deployment_by_name(name)
-    except ObjectNotFound:
-        existing = None
+    name, existing = await find_deployment(client, plan)
     if existing is not None and _agrees(existing, plan, wanted):
         return Registered(existing.id, name, "unchanged")
     id_ = await client.create_deployment(
@@ -120,6 +115,24 @@ async def ensure_deployment(client: PrefectClient, plan: DeploymentPlan) -> Regi
         **wanted,
     )
     return Registered(id_, name, "updated" if existing else "created")
+
+
+async def find_deployment(
+    client: PrefectClient, plan: DeploymentPlan
+) -> tuple[str, DeploymentResponse | None]:
+    """The name of a deployment, `FLOW/NAME`, and what the API has under it; None for nothing.
+
+    Args:
+        client: Talks with the API.
+        plan: The deployment.
+    """
+    from prefect.exceptions import ObjectNotFound
+
+    name = f"{_load(plan.flow).name}/{plan.name}"
+    try:
+        return name, await client.read_deployment_by_name(name)
+    except ObjectNotFound:
+        return name, None
 
 
 def _load(path: str) -> Flow[..., Any]:
