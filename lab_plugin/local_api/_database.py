@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any, Self
@@ -10,8 +11,11 @@ from typing import Any, Self
 from prefect.server.database.configurations import SQLITE_BEGIN_MODE, AioSqliteConfiguration
 from prefect.server.database.orm_models import Base
 from prefect.server.database.query_components import AioSqliteQueryComponents
+from sqlalchemy import event
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, AsyncSessionTransaction
+
+_ROW_VALUES = re.compile(r"IN \((VALUES \([^()]*\)(?:, \([^()]*\))*)\)")
 
 
 class ManyRows(sqlite.Insert):
@@ -63,6 +67,13 @@ class QueuedSqliteConfiguration(AioSqliteConfiguration):
         self._turn = asyncio.Lock()
         self._holder: asyncio.Task[object] | None = None
 
+    async def engine(self) -> AsyncEngine:
+        """Prefect's engine, whose statements find rows by their indexes."""
+        engine = await super().engine()
+        if not event.contains(engine.sync_engine, "before_cursor_execute", _by_index):
+            event.listen(engine.sync_engine, "before_cursor_execute", _by_index, retval=True)
+        return engine
+
     async def session(self, engine: AsyncEngine) -> AsyncSession:
         """A session that executes `ManyRows`."""
         return _Session(engine, expire_on_commit=False)
@@ -90,3 +101,14 @@ class QueuedSqliteConfiguration(AioSqliteConfiguration):
                         SQLITE_BEGIN_MODE.reset(mode)
             finally:
                 self._holder = None
+
+
+def _by_index(
+    connection: Any, cursor: Any, statement: str, parameters: Any, context: Any, executemany: bool
+) -> tuple[str, Any]:
+    """Have several columns that are looked up in a list found by their index.
+
+    SQLite reads the whole table for `(a, b) IN (VALUES ...)`, and uses the index for the same in a SELECT.
+    Prefect asks so for each batch of states of tasks, which would cost more with every task that ever ran.
+    """
+    return _ROW_VALUES.sub(r"IN (SELECT * FROM (\1))", statement), parameters
