@@ -13,8 +13,11 @@ from prefect.server.database.orm_models import Base
 from prefect.server.database.query_components import AioSqliteQueryComponents
 from sqlalchemy import event
 from sqlalchemy.dialects import sqlite
+from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, AsyncSessionTransaction
+from sqlalchemy.pool import ConnectionPoolEntry
 
+_LOG_PAGES = 8_000
 _ROW_VALUES = re.compile(r"IN \((VALUES \([^()]*\)(?:, \([^()]*\))*)\)")
 
 
@@ -73,6 +76,17 @@ class QueuedSqliteConfiguration(AioSqliteConfiguration):
         if not event.contains(engine.sync_engine, "before_cursor_execute", _by_index):
             event.listen(engine.sync_engine, "before_cursor_execute", _by_index, retval=True)
         return engine
+
+    def setup_sqlite(self, conn: DBAPIConnection, record: ConnectionPoolEntry) -> None:
+        """Prefect's settings of a connection, and a log of up to 32 MB before it is written back.
+
+        In a large database the rows of one iteration lie on pages all over the file. More of them are then
+        written back once for many iterations.
+        """
+        super().setup_sqlite(conn, record)
+        cursor = conn.cursor()
+        cursor.execute(f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}")
+        cursor.close()
 
     async def session(self, engine: AsyncEngine) -> AsyncSession:
         """A session that executes `ManyRows`."""

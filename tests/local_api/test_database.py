@@ -52,3 +52,12 @@ async def test_runs_of_tasks_are_found_by_their_index_whatever_ran_before(tmp_pa
     await engine.dispose()
     assert not [line for line in plans if line.startswith("SCAN task_run")]
     assert [line for line in plans if line.startswith("SEARCH task_run")]
+
+
+async def test_the_log_is_written_back_once_for_many_iterations(tmp_path: Path) -> None:
+    engine = await QueuedSqliteConfiguration(f"sqlite+aiosqlite:///{tmp_path / 'prefect.db'}").engine()
+    async with engine.connect() as connection:
+        pages = (await connection.exec_driver_sql("PRAGMA wal_autocheckpoint")).scalar()
+        mode = (await connection.exec_driver_sql("PRAGMA journal_mode")).scalar()
+    await engine.dispose()
+    assert (pages, mode) == (8_000, "wal")
