@@ -48,9 +48,9 @@ class Spawner:
         for _ in range(_ATTEMPTS):
             conversation = Conversation(self.connect())
             report = await conversation.hold(request, handed)
-            if report is not None:
+            if report is not None and (report["event"] != "lost" or handed >= 0):
                 return report
-            if conversation.accepted:
+            if report is None and conversation.accepted:
                 break
         # Where the spawner was killed too, nobody else removes what a plain process left.
         cgroup.open_family().sweep()

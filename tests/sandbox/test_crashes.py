@@ -28,7 +28,10 @@ time.sleep(1000)
 
 
 def children(pid: int) -> list[int]:
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    try:
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except (FileNotFoundError, ProcessLookupError):
+        return []
 
 
 def wait_until(reached, seconds: float = 30) -> None:
@@ -156,6 +159,45 @@ async def test_a_spawner_that_was_killed_between_jobs_is_started_again(kind, ben
         assert (await sandbox.run(bench.python("pass"))).status == "ok"
     await sandbox.close()
     assert set(children(os.getpid())) - before <= {spawner}
+
+
+@pytest.mark.parametrize("kind", ["bubblewrap", "process"])
+@pytest.mark.parametrize("which", ["supervisor", "child"])
+async def test_what_is_killed_while_it_stands_by_is_made_anew(kind, which, bench):
+    sandbox = open_sandbox(kind)
+    before = set(children(os.getpid()))
+    for _ in range(3):
+        assert (await sandbox.run(bench.python("print('run')"))).status == "ok"
+        (spawner,) = set(children(os.getpid())) - before
+        wait_until(lambda spawner=spawner: any(children(pid) for pid in children(spawner)))
+        ((supervisor, child),) = ((pid, each) for pid in children(spawner) for each in children(pid))
+        killed = supervisor if which == "supervisor" else child
+        os.kill(killed, signal.SIGKILL)
+        execution = await sandbox.run(bench.python("print('again')"))
+        assert (execution.status, execution.stdout.read_text()) == ("ok", "again\n")
+    await sandbox.close()
+    assert set(children(os.getpid())) - before == set()
+    assert groups(spawner) == []
+
+
+@pytest.mark.parametrize("kind", ["bubblewrap", "process"])
+async def test_a_job_is_taken_by_the_supervisor_that_stands_by(kind, bench):
+    sandbox = open_sandbox(kind)
+    before = set(children(os.getpid()))
+    await sandbox.run(bench.python("pass"))
+    (spawner,) = set(children(os.getpid())) - before
+    wait_until(lambda: any(children(pid) for pid in children(spawner)))
+    ((supervisor, child),) = ((pid, each) for pid in children(spawner) for each in children(pid))
+    running = asyncio.create_task(sandbox.run(bench.python("import time; time.sleep(1000)")))
+    while not (text := Path(f"/proc/{child}/cmdline").read_bytes()).startswith(
+        (b"python", b"/usr/bin/bwrap")
+    ):
+        await asyncio.sleep(0.01)
+        assert text
+    assert children(supervisor)[0] == child
+    running.cancel()
+    await asyncio.wait([running])
+    await sandbox.close()
 
 
 def test_a_sweep_spares_the_groups_of_the_living(running):

@@ -83,7 +83,7 @@ class JobRun:
             Refused: It can never run here.
             Broken: It may be run again.
             Unfit: It is for a new interpreter.
-            Lost: It is for another warm one.
+            Lost: It can be run with what is made anew.
         """
         group = self._group
         try:

@@ -12,7 +12,7 @@ from typing import NamedTuple, NoReturn
 
 from . import linux, seccomp
 from .cgroup_group import Group
-from .request import Broken, Request, receive_message, send
+from .request import Lost, Request, receive_message, send
 from .streams import Stream
 
 _DEFAULT_SIGNALS = (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGHUP, signal.SIGTERM)
@@ -91,7 +91,7 @@ class Child:
 
         Raises:
             NotStarted: No such program, or it may not be executed.
-            Broken: The process was killed.
+            Lost: The process was killed.
         """
         fds = [*(stream.write_end for stream in streams), *namespaces, *keep]
         send(self._channel, {**orders._asdict(), "namespaces": len(namespaces)}, *fds)
@@ -101,7 +101,7 @@ class Child:
             return self._pid
         os.waitpid(self._pid, 0)
         if not said:
-            raise Broken("the process of a job was killed before it began", "Look for an OOM kill.")
+            raise Lost("its process was killed while it stood by")
         number, _, text = said.removeprefix(_READY).decode("utf-8", "replace").partition(" ")
         raise NotStarted(int(number), text)
 

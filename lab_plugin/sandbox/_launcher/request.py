@@ -28,6 +28,10 @@ class Broken(Refused):
     """The sandbox failed; the job may be run again."""
 
 
+class Lost(Exception):
+    """What was made ahead for the job ended before its program began: the job can be run with another."""
+
+
 class Request(NamedTuple):
     """One job, checked by the lab. Paths are absolute host paths unless said otherwise.
 

@@ -24,7 +24,7 @@ from .request import receive_with_fd
 from .supervisor import stand_by
 
 # By then a short program has ended, and a longer one has begun: the fork takes no time from either.
-_SPARE_AFTER_MS = 25
+_SPARE_AFTER_MS = 12
 
 
 class _Entry(NamedTuple):

@@ -9,8 +9,9 @@ from . import linux
 from .job_run import JobRun, Machine, Ready
 from .launch import Child
 from .processes import end_descendants
-from .request import Broken, Refused, Request, receive, send
-from .warm import Lost, Unfit
+from .rehearsal import rehearse
+from .request import Broken, Lost, Refused, Request, receive, send
+from .warm import Unfit
 
 
 def stand_by(channel: socket.socket, group_name: str, machine: Machine) -> None:
@@ -23,6 +24,8 @@ def stand_by(channel: socket.socket, group_name: str, machine: Machine) -> None:
     """
     linux.become_subreaper()
     ready = _make_ready(group_name, machine)
+    if isinstance(ready, Ready):
+        rehearse(ready.group)
     request, handed = receive(channel)
     if request is not None:
         _supervise(channel, request, handed, ready, machine)

@@ -15,7 +15,7 @@ from .grown import Grown
 from .launch import MORE_FILE_SIZE, user_processes
 from .layout import variables
 from .mounts import WORKSPACE, namespaces_remedy, separate
-from .request import Broken, Request, receive_with_fd, send
+from .request import Broken, Lost, Request, receive_with_fd, send
 from .stage import Ended, Stage
 from .streams import Stream
 from .warm_view import build_warm, layout
@@ -25,10 +25,6 @@ _SECONDS = 30.0
 
 class Unfit(Exception):
     """A new interpreter would find other modules than the warm one has: the job is for a new one."""
-
-
-class Lost(Exception):
-    """The warm interpreter ended before the program began: another one can run the job."""
 
 
 class WarmStage(Stage):
