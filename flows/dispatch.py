@@ -110,10 +110,11 @@ class PrefectDispatcher:
         for pool, queues in queues_of(self._config).items():
             found = await require_pool(self._client, pool, queues)
             self._processes[pool] = found.type == "process"
-            command = trial_command(found)
-            self._variables[pool] = {"command": command} if command is not None else {}
-            settings = self._config.pools.get(pool)
-            self._deployments[pool] = await ensure_trial_deployment(self._client, pool, settings)
+            command, settings = trial_command(found), self._config.pools.get(pool)
+            image = settings.image if settings is not None else None
+            variables = {"command": command, "image": image}
+            self._variables[pool] = {name: value for name, value in variables.items() if value is not None}
+            self._deployments[pool] = await ensure_trial_deployment(self._client, pool)
 
     async def unfinished(self) -> Mapping[str, str]:
         """See `Dispatcher`."""

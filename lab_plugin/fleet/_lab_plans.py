@@ -100,7 +100,7 @@ def lab_plans(
         **common,
     )
     used = dict.fromkeys(tier.pool for tier in config.tiers if tier.pool)
-    return [campaign, digest, watchdog, *(trial_plan(each, config.pools.get(each)) for each in used)]
+    return [campaign, digest, watchdog, *map(trial_plan, used)]
 
 
 def _step(source: Source) -> dict[str, str]:

@@ -133,6 +133,24 @@ async def test_trials_wait_in_the_queue_of_their_tier(
         assert await waiting == Ended("done")
 
 
+async def test_trials_of_labs_that_share_a_pool_run_in_the_image_of_their_own(
+    dispatches: Callable[..., object], client: PrefectClient
+) -> None:
+    from prefect.states import Completed
+
+    images = ("team-a:1", "team-b:7", None)
+    for image in images:
+        table = f'[pools.{POOL}]\nkind = "docker"\nimage = "{image}"' if image else ""
+        async with dispatches(table) as dispatch:  # type: ignore[attr-defined]
+            run, waiting = await dispatch.waits()
+            found = await client.read_flow_run(run)
+            assert (found.job_variables or {}).get("image") == image
+            await dispatch.set(run, Completed())
+            assert await waiting == Ended("done")
+    deployment = await client.read_deployment_by_name(f"trial/{POOL}")
+    assert deployment.job_variables == {}
+
+
 async def test_a_queue_that_is_paused_is_said_as_a_pool_that_is(
     dispatches: Callable[..., object], client: PrefectClient
 ) -> None:
