@@ -9,7 +9,7 @@ from digits import load
 
 BATCH = 200
 CLASSES = 10
-PROXY = 0.2  # share of its epochs that an idea trains for at the tier `proxy`
+PROXY = 0.1  # share of its epochs that an idea trains for at the tier `proxy`
 ACTIVATIONS = {  # each with its slope, from its own output
     "relu": (lambda x: np.maximum(x, 0), lambda y: y > 0),
     "tanh": (np.tanh, lambda y: 1 - y**2),

@@ -17,8 +17,8 @@ from lab_plugin.simulation._no_sandbox import NoSandbox
 from tests.benchmarks._digits import FOLDER, Trainings
 from tests.benchmarks._report import figure
 
-IDEAS = (10, 20, 40)
-SEARCHES = 12
+IDEAS = (12, 24, 40)
+SEARCHES = 24
 FRESH = tuple(range(1_000, 1_008))
 
 
