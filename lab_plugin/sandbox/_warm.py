@@ -95,10 +95,16 @@ class WarmInterpreters:
             idle = [other for other, known in self._all.items() if not known.users]
             if idle and len(self._all) >= _MOST:
                 await self._all.pop(idle[0]).end()
-            interpreter = _Interpreter(self._spawner.connect(), request)
-            await interpreter.await_ready(request.warm)
-            self._all[key] = interpreter
-            return interpreter
+            report = {"event": "lost"}
+            for _ in range(_ATTEMPTS):
+                interpreter = _Interpreter(self._spawner.connect(), request)
+                report = await interpreter.await_ready()
+                if report["event"] == "ready":
+                    self._all[key] = interpreter
+                    return interpreter
+                if report["event"] != "lost":
+                    break
+            raise _refusal(request.warm, report)
         finally:
             del self._starting[key]
 
@@ -114,13 +120,8 @@ class _Interpreter:
         with theirs:
             send(channel, _own_request(request)._asdict(), theirs.fileno())
 
-    async def await_ready(self, modules: list[str]) -> None:
-        """Wait until everything is imported.
-
-        Raises:
-            SandboxError: It cannot be.
-            SandboxUnavailable: The interpreter cannot be started.
-        """
+    async def await_ready(self) -> dict[str, Any]:
+        """Wait until everything is imported: the event `ready`; else the report, and it has ended."""
         ready, loop = b"", asyncio.get_running_loop()
         try:
             ready = await asyncio.wait_for(loop.sock_recv(self.control, 1 << 16), _START_SECONDS)
@@ -129,8 +130,7 @@ class _Interpreter:
         finally:
             if not ready:
                 report = await self.end()
-        if not ready:
-            _refuse(modules, report)
+        return {"event": "ready"} if ready else report
 
     def is_dead(self) -> bool:
         """Whether it has ended; it says nothing more once it is ready."""
@@ -141,7 +141,7 @@ class _Interpreter:
     async def end(self) -> dict[str, Any]:
         """End it and return its report; nothing of it is alive afterwards. Jobs in its forks end with it."""
         self.control.close()
-        return await Conversation(self._channel).end() or {"event": "broken", "message": "", "remedy": ""}
+        return await Conversation(self._channel).end() or {"event": "lost", "message": "", "remedy": ""}
 
 
 def _own_request(request: Request) -> Request:
@@ -178,14 +178,14 @@ def _lasting(request: Request) -> list[tuple[str, str]]:
     return sorted(item for item in request.environment.items() if not item[0].startswith("LAB_"))
 
 
-def _refuse(modules: list[str], report: dict[str, Any]) -> None:
+def _refusal(modules: list[str], report: dict[str, Any]) -> SandboxError:
     names = ", ".join(modules)
-    if report["event"] in ("broken", "refused"):
-        raise SandboxUnavailable(
+    if report["event"] in ("broken", "refused", "lost"):
+        return SandboxUnavailable(
             f"no interpreter with {names} can be started: {report['message'] or 'the launcher was killed'}",
             report["remedy"],
         )
-    raise SandboxError(
+    return SandboxError(
         f"{names} cannot be imported ahead: {report['said'] or report['reason'] or 'it takes too long'}",
         "Install what is missing, or take the module out of candidate.warm.",
     )

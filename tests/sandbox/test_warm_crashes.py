@@ -27,7 +27,10 @@ time.sleep(1000)
 
 
 def children(pid: int) -> list[int]:
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    try:
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except (FileNotFoundError, ProcessLookupError):
+        return []
 
 
 def below(pid: int) -> list[int]:
@@ -140,6 +143,24 @@ def test_kill_9_of_the_caller_and_what_is_around_it_leaves_nothing(running, othe
     running.driver.wait()
     wait_until(lambda: not running.bench.alive())
     wait_until(lambda: not any(is_alive(pid) for pid in running.all))
+
+
+@pytest.mark.parametrize("which", ["supervisor", "child"])
+async def test_an_interpreter_whose_place_is_killed_while_it_stands_by_is_started_anew(which, bench):
+    (bench.workspace / "short.py").write_text("print(1)")
+    sandbox = BubblewrapSandbox()
+    before = set(children(os.getpid()))
+    await sandbox.run(bench.job("python", "short.py"))
+    (spawner,) = set(children(os.getpid())) - before
+    standing = []
+    while not standing:
+        await asyncio.sleep(0.01)
+        standing = [(pid, child) for pid in children(spawner) for child in children(pid)]
+    for supervisor, child in standing:
+        os.kill(supervisor if which == "supervisor" else child, signal.SIGKILL)
+    execution = await sandbox.run(bench.job("python", "short.py", warm=("json",)))
+    assert (execution.status, execution.warm) == ("ok", True)
+    await sandbox.close()
 
 
 async def test_an_interpreter_that_ends_before_a_program_begins_is_started_again(bench):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import traceback
 
@@ -32,7 +33,9 @@ def stand_by(channel: socket.socket, group_name: str, machine: Machine) -> None:
     if isinstance(ready, Ready):
         ready.child.dismiss()
         end_descendants()
-        ready.group.remove()
+        # What cannot be removed now is tried again at the next start; whatever ran in it is dead.
+        with contextlib.suppress(OSError):
+            ready.group.remove()
 
 
 def _make_ready(group_name: str, machine: Machine) -> Ready | OSError:
@@ -59,7 +62,7 @@ def _supervise(
     except Unfit as fault:
         report = {"event": "unfit", "message": str(fault)}
     except Lost as fault:
-        report = {"event": "lost", "message": str(fault)}
+        report = {"event": "lost", "message": str(fault), "remedy": ""}
     except Broken as fault:
         report = {"event": "broken", "message": fault.message, "remedy": fault.remedy}
     except Refused as fault:
