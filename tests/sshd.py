@@ -38,6 +38,8 @@ KbdInteractiveAuthentication no
 PermitRootLogin prohibit-password
 PidFile none
 MaxStartups 100
+# What a person has a shell do at its start is no part of the tests, and may take a minute.
+SetEnv HOME={folder}
 """
 _CLIENT = """\
 Host {name}
