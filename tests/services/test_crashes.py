@@ -19,7 +19,11 @@ DRIVER = Path(__file__).with_name("driver.py")
 
 
 def parent(pid: int) -> int:
-    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    """Of a process; 0 for one that has ended."""
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
 
 
 class Lab:
@@ -35,11 +39,20 @@ class Lab:
             text=True,
             start_new_session=True,
         )
-        assert self.process.stdout.readline() == "ready\n"
-        (self.guardian,) = {parent(pid) for pid in self.alive()}
+        try:
+            assert self.process.stdout.readline() == "ready\n"
+            # The service serves already while it leaves its first parent.
+            wait_until(lambda: len(self.alive()) == 2 and len(self._parents()) == 1)
+            (self.guardian,) = self._parents()
+        except BaseException:
+            self.process.kill()
+            raise
 
     def alive(self) -> list[int]:
         return [pid for pid in self.host.alive() if pid != self.process.pid]
+
+    def _parents(self) -> set[int]:
+        return {parent(pid) for pid in self.alive()}
 
 
 @pytest.fixture
