@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from lab_plugin.errors import ConfigError, LabError, SandboxUnavailable, ServiceEnded
-from tests.services.conftest import SERVER, Host, free_port
+from tests.services.conftest import SERVER, Host, free_port, wait_until
 
 # Listens, and leaves a daemon that heeds no SIGTERM and has no parent of the service's.
 DAEMON = """
@@ -189,7 +189,8 @@ async def test_what_does_not_come_up_says_why(
 async def test_all_that_it_started_is_ended(host: Host) -> None:
     services = host.services(emulator=host.service(DAEMON))
     async with services.serving("candidate"):
-        assert len(host.alive()) == 2
+        # The service serves already while it leaves its first parent.
+        wait_until(lambda: len(host.alive()) == 2)
     await services.close()
     assert host.alive() == []
     assert not (host.state / "emulator.json").exists()
@@ -252,6 +253,7 @@ async def test_a_killed_guardian_takes_all_with_it(host: Host) -> None:
     services = host.services(emulator=host.service(DAEMON))
     with pytest.raises(ServiceEnded):
         async with services.serving("candidate") as serving:
+            wait_until(lambda: len(host.alive()) == 2)
             status = Path(f"/proc/{min(host.alive())}/stat").read_text()
             guardian = int(status.rpartition(")")[2].split()[1])
             os.kill(guardian, signal.SIGKILL)
