@@ -130,7 +130,7 @@ def _git(address: _Address, folder: Path, *arguments: str) -> None:
     kind = RemoteGone if _GONE.search(said) else RemoteError
     raise kind(
         f"The repository {shown} cannot be cloned or updated here: {said[-2000:]}",
-        "See that the access token is right, and lets the repository be read."
+        token.remedy
         if token is not None
         else "See with `git ls-remote`, as the user that runs the worker, that it can be reached from here.",
     )

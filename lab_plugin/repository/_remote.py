@@ -182,7 +182,7 @@ class Remote:
         if _REFUSED.search(said):
             return RemoteError(
                 f"The git remote {self.shown} refuses `git {verb}`: {words}",
-                "See that the access token is right, and lets the repository be read."
+                self.token.remedy
                 if self.token is not None
                 else "See that git can push and fetch there without a question (SSH key, credential helper).",
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from dataclasses import dataclass, field
+from typing import ClassVar
 from urllib.parse import urlsplit
 
 from lab_plugin.errors import RemoteError
@@ -21,7 +22,10 @@ class AccessToken:
     Attributes:
         address: Of a repository, by HTTP.
         value: The token.
+        remedy: What to do where it does not let git in.
     """
+
+    remedy: ClassVar[str] = "See that the access token is right, and lets the repository be read."
 
     address: str
     value: str = field(repr=False)
