@@ -70,7 +70,7 @@ class Log:
                 os.close(self._fd)
                 os.replace(self._path, f"{self._path}.1")
                 self._open()
-            os.write(self._fd, data[: self._half])
+            os.write(self._fd, data[-self._half :])
 
     def _open(self) -> None:
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC

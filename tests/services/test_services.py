@@ -213,8 +213,13 @@ sys.exit(3)
     assert "the end" in str(caught.value)
 
 
-async def test_a_flood_of_output_is_cut_and_its_end_is_kept(host: Host) -> None:
-    code = "import sys\nfor i in range(200_000): print('line', i)\nprint('the end', flush=True)\n" + SERVER
+@pytest.mark.parametrize(
+    "flood",
+    ["for i in range(200_000): print('line', i)", "print('x' * 60_000)"],
+    ids=["of lines", "at once"],
+)
+async def test_a_flood_of_output_is_cut_and_its_end_is_kept(host: Host, flood: str) -> None:
+    code = f"{flood}\nprint('the end', flush=True)\n" + SERVER
     services = host.services(emulator=host.service(code))
     await services.try_out("emulator")
     assert "the end" in host.log()

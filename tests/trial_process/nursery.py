@@ -13,6 +13,8 @@ nursery = os.getpid()
 Nursery(int(sys.argv[2]), int(sys.argv[3])).serve()
 
 assert nursery not in (os.getpid(), os.getppid())
+# Before anybody is told of this process: a signal may come as soon as they know.
+signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(5))
 print(os.getpid(), os.getcwd(), flush=True)
 match os.environ["PREFECT__DO"]:
     case "exit":
@@ -20,6 +22,5 @@ match os.environ["PREFECT__DO"]:
     case "die":
         os.kill(os.getpid(), signal.SIGKILL)
     case "wait":
-        signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(5))
         while True:
             signal.pause()
