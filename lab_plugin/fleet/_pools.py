@@ -84,7 +84,7 @@ async def require_pool(client: PrefectClient, name: str, queues: Iterable[str] =
             missing is made by the first run that waits in it.
 
     Raises:
-        PoolError: The pool is missing or paused, or a queue is paused.
+        PoolError: The pool is missing, or it or a queue is paused or has the concurrency limit 0.
     """
     from prefect.exceptions import ObjectNotFound
 
@@ -93,12 +93,18 @@ async def require_pool(client: PrefectClient, name: str, queues: Iterable[str] =
     except ObjectNotFound:
         raise PoolError(
             f'There is no work pool "{name}" in the Prefect API {client.api_url}.',
-            f"`lab deploy` makes the pools of a lab; or `prefect work-pool create {name} --type process`.",
+            f"`lab deploy` makes the pools of a lab as its lab.toml has them; one of processes alone:"
+            f" `prefect work-pool create {name} --type process`.",
         ) from None
     if pool.is_paused:
         raise PoolError(
             f'The work pool "{name}" is paused: no worker gets a run from it.',
             f"`prefect work-pool resume {name}`",
+        )
+    if pool.concurrency_limit == 0:
+        raise PoolError(
+            f'The work pool "{name}" has the concurrency limit 0: no worker gets a run from it.',
+            f"`prefect work-pool clear-concurrency-limit {name}`",
         )
     for queue in queues:
         await _require_queue(client, pool, queue)
@@ -119,6 +125,12 @@ async def _require_queue(client: PrefectClient, pool: WorkPool, name: str) -> No
         raise PoolError(
             f'The work queue "{queue.name}" of the pool "{pool.name}" is paused: no worker gets its runs.',
             f"`prefect work-queue resume {queue.name} --pool {pool.name}`",
+        )
+    if queue.concurrency_limit == 0:
+        raise PoolError(
+            f'The work queue "{queue.name}" of the pool "{pool.name}" has the concurrency limit 0: '
+            "no worker gets its runs.",
+            f"`prefect work-queue clear-concurrency-limit {queue.name} --pool {pool.name}`",
         )
 
 

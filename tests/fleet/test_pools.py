@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -60,40 +60,58 @@ async def test_queues_are_made_with_their_priorities(client: PrefectClient) -> N
     assert set(found) == {"default", "urgent", "nightly"} and found["nightly"] >= 9
 
 
-async def test_a_pool_that_runs_nothing_is_named_with_the_command_that_mends_it(
-    client: PrefectClient,
-) -> None:
-    from prefect.client.schemas.actions import WorkPoolUpdate
+HALTED = pytest.mark.parametrize(
+    ("change", "said"),
+    [({"is_paused": True}, "is paused"), ({"concurrency_limit": 0}, "has the concurrency limit 0")],
+    ids=["paused", "no slots"],
+)
 
+
+async def do(remedy: str, environment: dict[str, str]) -> None:
+    """Run the command that an error names."""
+    words = remedy.strip("`").split()
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", *words, env=environment, stdout=asyncio.subprocess.DEVNULL
+    )
+    assert await process.wait() == 0
+
+
+async def test_a_pool_that_is_missing_is_named_with_the_command_that_makes_it(client: PrefectClient) -> None:
     with pytest.raises(PoolError, match='no work pool "absent"') as missing:
         await require_pool(client, "absent")
     assert "prefect work-pool create absent --type process" in missing.value.remedy
+
+
+@HALTED
+async def test_a_pool_that_runs_nothing_is_named_with_the_command_that_mends_it(
+    client: PrefectClient, prefect_environment: dict[str, str], change: dict[str, Any], said: str
+) -> None:
+    from prefect.client.schemas.actions import WorkPoolUpdate
+
     await ensure_pool(client, "halted")
     assert (await require_pool(client, "halted")).name == "halted"
-    await client.update_work_pool("halted", WorkPoolUpdate(is_paused=True))
-    with pytest.raises(PoolError, match="is paused") as paused:
+    await client.update_work_pool("halted", WorkPoolUpdate(**change))
+    with pytest.raises(PoolError, match=f'pool "halted" {said}') as halted:
         await require_pool(client, "halted")
-    assert paused.value.remedy == "`prefect work-pool resume halted`"
+    await do(halted.value.remedy, prefect_environment)
+    await require_pool(client, "halted")
 
 
-async def test_a_queue_that_is_paused_is_named_with_the_command_that_resumes_it(
-    client: PrefectClient, prefect_environment: dict[str, str]
+@HALTED
+async def test_a_queue_that_runs_nothing_is_named_with_the_command_that_mends_it(
+    client: PrefectClient, prefect_environment: dict[str, str], change: dict[str, Any], said: str
 ) -> None:
     pool = await ensure_pool(client, "queued", Pool(queues={"urgent": 1, "nightly": 9}))
     everything = ("", "urgent", "nightly", "not-made-yet")
     assert await require_pool(client, "queued", everything) == await require_pool(client, "queued")
     urgent = await client.read_work_queue_by_name("urgent", "queued")
-    for queue, name, said in ((urgent.id, "urgent", "urgent"), (pool.default_queue_id, "", "default")):
-        await client.update_work_queue(queue, is_paused=True)
-        with pytest.raises(PoolError, match=f'queue "{said}" of the pool "queued" is paused') as paused:
+    for queue, name, called in ((urgent.id, "urgent", "urgent"), (pool.default_queue_id, "", "default")):
+        await client.update_work_queue(queue, **change)
+        with pytest.raises(PoolError, match=f'queue "{called}" of the pool "queued" {said}') as halted:
             await require_pool(client, "queued", [name])
         # Trials of other tiers wait for nothing.
         await require_pool(client, "queued", ["nightly"])
-        remedy = paused.value.remedy.strip("`").split()
-        resume = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", *remedy, env=prefect_environment, stdout=asyncio.subprocess.DEVNULL
-        )
-        assert await resume.wait() == 0
+        await do(halted.value.remedy, prefect_environment)
     await require_pool(client, "queued", everything)
 
 
