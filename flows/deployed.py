@@ -10,14 +10,14 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from types import FrameType
 
-from prefect import get_run_logger, tags
+from prefect import tags
 from prefect.context import TagsContext
 from prefect.runtime import flow_run
 from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
 from lab_plugin.campaign import running
 from lab_plugin.errors import LabError
-from lab_plugin.events import Event, Notice, subscribed
+from lab_plugin.flows.notices import logged_notices
 from lab_plugin.flows.reconciliation import is_owner_tag, owner_tag
 from lab_plugin.lab import Lab
 
@@ -37,13 +37,7 @@ def as_campaign_of(lab: Lab) -> Iterator[None]:
     started_here = own <= TagsContext.get().current_tags
     # Of a run that another process began, its owner is no more.
     given = {tag for tag in flow_run.get_tags() if not is_owner_tag(tag)}
-    logger = get_run_logger()
-
-    def tell(event: Event) -> None:
-        if isinstance(event, Notice):
-            logger.warning("%s", event.text)
-
-    with tags(*(own | given)), subscribed(tell), _patience(lab):
+    with tags(*(own | given)), logged_notices(), _patience(lab):
         if started_here:
             yield
         else:

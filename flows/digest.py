@@ -14,13 +14,18 @@ from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
 from prefect.states import Completed
 
-from lab_plugin.digest import digest_text, make_digest
+from lab_plugin.digest import Digest, Period, digest_text, make_digest
+from lab_plugin.flows.notices import logged_notices
+from lab_plugin.lab import Lab
 from lab_plugin.opening import open_in_flow
+from lab_plugin.sharing import beside
 
 
 @flow(name="digest", persist_result=False)
 async def digest(lab: str = ".", period: Literal["daily", "weekly"] = "daily") -> State[Any]:
     """Say what was tried, what was kept, what it cost, and what waits for a person.
+
+    What the git remote of a shared lab has is taken in first.
 
     Args:
         lab: Folder of the lab, with its lab.toml.
@@ -28,7 +33,8 @@ async def digest(lab: str = ".", period: Literal["daily", "weekly"] = "daily") -
     """
     this = await open_in_flow(Path(lab))
     try:
-        found = await asyncio.to_thread(make_digest, this, period)
+        with logged_notices():
+            found = await asyncio.to_thread(_make, this, period)
     finally:
         this.close()
     kept = found.verdicts.get("kept", 0)
@@ -39,3 +45,8 @@ async def digest(lab: str = ".", period: Literal["daily", "weekly"] = "daily") -
     async with get_client() as client:
         await client.update_flow_run(UUID(flow_run.id), name=name, tags=sorted({*flow_run.tags, this.tag}))
     return Completed(message=name)
+
+
+def _make(lab: Lab, period: Period) -> Digest:
+    with beside(lab, publishes=False):
+        return make_digest(lab, period)

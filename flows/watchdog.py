@@ -17,13 +17,14 @@ from prefect.states import Completed, Failed
 from lab_plugin.flows.reconciliation import close_dead_runs
 from lab_plugin.lab import Lab
 from lab_plugin.opening import open_in_flow
-from lab_plugin.upkeep import LEAST_FREE_GB, Finding, findings_table, look_after, outcome
+from lab_plugin.upkeep import LEAST_FREE_GB, Finding, findings_table, look_after, outcome, remote_findings
 
 
 @flow(name="watchdog", persist_result=False)
 async def watchdog(lab: str = ".", mend: bool = True, least_free_gb: float = LEAST_FREE_GB) -> State[Any]:
     """Find what dead processes left behind and what has drifted, and mend what is certainly to be mended.
 
+    What the git remote of a shared lab has is taken in first.
     The run ends as `Healthy`, `Mended`, or fails as `Needs attention`.
 
     Args:
@@ -33,7 +34,8 @@ async def watchdog(lab: str = ".", mend: bool = True, least_free_gb: float = LEA
     """
     this = await open_in_flow(Path(lab))
     try:
-        findings = await look(this, mend=mend, least_free=least_free_gb)
+        findings = await asyncio.to_thread(remote_findings, this)
+        findings += await look(this, mend=mend, least_free=least_free_gb)
     finally:
         this.close()
     word = outcome(findings)

@@ -7,7 +7,18 @@ from dataclasses import dataclass
 from typing import Literal
 
 Kind = Literal[
-    "lease", "run", "container", "leftover", "disk", "champion", "lock", "ledger", "idea", "mirror", "api"
+    "lease",
+    "run",
+    "container",
+    "leftover",
+    "disk",
+    "champion",
+    "lock",
+    "ledger",
+    "idea",
+    "mirror",
+    "api",
+    "remote",
 ]
 Outcome = Literal["Healthy", "Mended", "Needs attention"]
 

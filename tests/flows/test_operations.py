@@ -38,6 +38,23 @@ with serving(Home.from_environment()):
 """
 
 
+def play(
+    name: str, folder: Path, environment: dict[str, str]
+) -> tuple[list[tuple[str, str, str]], dict[str, str]]:
+    """Name, type and state of each run, and the lab's artifacts."""
+    done = subprocess.run(
+        [sys.executable, "-c", _PROGRAM, name],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    runs, artifacts = json.loads(done.stdout.splitlines()[-1])
+    return [tuple(run) for run in runs], artifacts
+
+
 def test_both_leave_an_artifact_and_end_in_a_word(
     cli: Cli, make_lab: Callable[..., Path], environment: dict[str, str], tmp_path: Path
 ) -> None:
@@ -54,21 +71,12 @@ def test_both_leave_an_artifact_and_end_in_a_word(
     git(tmp_path, "clone", "-q", str(folder), "clone")
     refs = ("refs/lab/looked-after/ledger", "refs/heads/lab/looked-after/*")
     git(tmp_path / "clone", "fetch", "-q", "origin", *(f"{ref}:{ref}" for ref in refs))
-    done = subprocess.run(
-        [sys.executable, "-c", _PROGRAM, "looked-after"],
-        cwd=tmp_path / "clone",
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    runs, artifacts = json.loads(done.stdout.splitlines()[-1])
+    runs, artifacts = play("looked-after", tmp_path / "clone", environment)
     assert runs == [
-        ["looked-after watchdog: Healthy", "COMPLETED", "Healthy"],
-        ["looked-after watchdog: Needs attention", "FAILED", "Needs attention"],
-        ["looked-after daily: 2 ideas, 1 kept", "COMPLETED", "Completed"],
-        ["looked-after weekly: 2 ideas, 1 kept", "COMPLETED", "Completed"],
+        ("looked-after watchdog: Healthy", "COMPLETED", "Healthy"),
+        ("looked-after watchdog: Needs attention", "FAILED", "Needs attention"),
+        ("looked-after daily: 2 ideas, 1 kept", "COMPLETED", "Completed"),
+        ("looked-after weekly: 2 ideas, 1 kept", "COMPLETED", "Completed"),
     ]
     daily = artifacts["looked-after-digest-daily"]
     assert "**2 ideas** had their verdict: " in daily and "1 kept" in daily
@@ -77,3 +85,31 @@ def test_both_leave_an_artifact_and_end_in_a_word(
     assert "Campaign 1 ended: all 2 iterations are spent." in daily
     assert "looked-after-digest-weekly" in artifacts
     assert "are free" in artifacts["looked-after-watchdog"]
+
+
+def test_a_worker_s_clone_knows_what_others_decided_and_says_when_it_cannot(
+    cli: Cli, make_lab: Callable[..., Path], environment: dict[str, str], tmp_path: Path
+) -> None:
+    folder = make_lab(replace={'name = "rosenbrock"': 'name = "shared"\nremote = "origin"'})
+    git(tmp_path, "init", "-q", "--bare", "-b", "main", "bare")
+    git(folder, "remote", "add", "origin", str(tmp_path / "bare"))
+    cli("lock", cwd=folder)
+    cli("add", "--param", "x=1.0", "--param", "y=1.0", cwd=folder)
+    cli("run", "-n", "2", cwd=folder)
+    git(folder, "add", "-A")
+    git(folder, "commit", "-qm", "Lock")
+    git(folder, "push", "-q", "origin", "HEAD:main")
+    git(tmp_path, "clone", "-q", "bare", "clone")
+    runs, _ = play("shared", tmp_path / "clone", environment)
+    assert runs[0] == ("shared watchdog: Healthy", "COMPLETED", "Healthy")
+    assert runs[2] == ("shared daily: 2 ideas, 1 kept", "COMPLETED", "Completed")
+
+    cli("run", "-n", "1", cwd=folder)
+    (tmp_path / "bare").rename(tmp_path / "gone")
+    runs, artifacts = play("shared", tmp_path / "clone", environment)
+    assert runs[0] == ("shared watchdog: Needs attention", "FAILED", "Needs attention")
+    assert str(tmp_path / "bare") in artifacts["shared-watchdog"]
+    assert runs[2] == ("shared daily: 2 ideas, 1 kept", "COMPLETED", "Completed")
+    (tmp_path / "gone").rename(tmp_path / "bare")
+    runs, _ = play("shared", tmp_path / "clone", environment)
+    assert runs[2][0].startswith("shared daily: 3 ideas")
