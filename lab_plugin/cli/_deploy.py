@@ -83,5 +83,6 @@ def _tell(done: Deployed) -> None:
     for each in done.done:
         if each.kind == "pool" and not each.workers:
             print(
-                f"No worker serves {each.name} now: `prefect worker start --pool {each.name}`, or `lab up`."
+                f"No worker serves {each.name} now: `prefect worker start --pool {each.name}`, or `lab up`, "
+                "anew where it runs."
             )
