@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
 from functools import partial
 from typing import Any, TypeVar
 from uuid import UUID, uuid4
@@ -69,10 +70,12 @@ class _Followed:
         news: What the API last said of it.
         since: When that was new, by this process's clock: other machines' clocks may be wrong.
         told: That no worker takes it.
+        is_new: It was started by this campaign's process; others were found.
     """
 
     pool: str
     ended: asyncio.Future[Ended]
+    is_new: bool
     news: object = None
     since: float = field(default_factory=time.monotonic)
     told: bool = False
@@ -98,6 +101,7 @@ class PrefectDispatcher:
         self._variables: dict[str, dict[str, Any]] = {}
         self._queues = {tier.name: tier.queue or None for tier in config.tiers}
         self._followed: dict[str, _Followed] = {}
+        self._started: set[str] = set()
         self._fault: Exception | None = None
         self._lost_after = max(15.0, float(os.environ.get(LOST_VARIABLE) or LOST_SECONDS))
 
@@ -148,16 +152,18 @@ class PrefectDispatcher:
             )
 
         try:
-            return str((await self._patiently(create)).id)
+            run = str((await self._patiently(create)).id)
         except ObjectNotFound:
             raise FleetError(
                 f"The deployment trial/{pool} was removed while the campaign runs.",
                 "`lab run` makes it again.",
             ) from None
+        self._started.add(run)
+        return run
 
     async def wait(self, run: str, pool: str) -> Ended:
         """See `Dispatcher`."""
-        followed = _Followed(pool, asyncio.get_running_loop().create_future())
+        followed = _Followed(pool, asyncio.get_running_loop().create_future(), run in self._started)
         self._followed[run] = followed
         if self._fault is not None:
             raise self._fault
@@ -165,6 +171,7 @@ class PrefectDispatcher:
             return await followed.ended
         finally:
             self._followed.pop(run, None)
+            self._started.discard(run)
 
     async def cancel(self, run: str, why: str) -> None:
         """See `Dispatcher`; the worker ends the process of a run that is cancelled."""
@@ -221,7 +228,8 @@ class PrefectDispatcher:
             return
         news = (state.id, run.updated)
         if news != followed.news:
-            followed.news, followed.since = news, time.monotonic()
+            age = await self._age(run) if followed.news is None and not followed.is_new else 0.0
+            followed.news, followed.since = news, time.monotonic() - age
             return
         silent = time.monotonic() - followed.since
         if state.is_scheduled():
@@ -234,6 +242,21 @@ class PrefectDispatcher:
             await self._client.set_flow_run_state(run.id, Crashed(message=message), force=True)
             if not followed.ended.done():
                 followed.ended.set_result(Ended("lost", message=message))
+
+    async def _age(self, run: FlowRun) -> float:
+        """Seconds for which a run that was found is about to start, by the API's clock alone.
+
+        Campaigns that are killed sooner than a process may take to start would else wait for ever for one
+        whose worker was killed. A trial that runs is not judged by it: while the API is gone, it can show no
+        life.
+        """
+        if run.state is None or not run.state.is_pending() or run.updated is None:
+            return 0.0
+        answer = await self._client.hello()
+        try:
+            return max(0.0, (parsedate_to_datetime(answer.headers["date"]) - run.updated).total_seconds())
+        except (KeyError, ValueError, TypeError):
+            return 0.0
 
     def _counts_cards(self, pool: str) -> bool:
         settings = self._config.pools.get(pool)

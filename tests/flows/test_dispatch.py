@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import timedelta
+from email.utils import format_datetime, parsedate_to_datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from uuid import UUID
 
+import httpx
 import pytest
 
 from lab_plugin import __version__
@@ -266,6 +269,40 @@ async def test_an_api_that_is_gone_for_a_while_costs_no_trial(
             await dispatch.set(run, Completed())
             assert await asyncio.wait_for(waiting, 60) == Ended("done")
     await line.cut()
+
+
+async def test_what_killed_campaigns_left_starting_is_lost_to_the_next_one_by_the_api_s_clock(
+    dispatches: Callable[..., object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from prefect.client.orchestration import PrefectClient
+    from prefect.states import Pending, Running
+
+    async with dispatches() as killed:  # type: ignore[attr-defined]
+        left = [await killed.waits() for _ in range(2)]
+        for (run, waiting), state in zip(left, (Pending(), Running()), strict=True):
+            await killed.set(run, state)
+            waiting.cancel()
+    hello = PrefectClient.hello
+
+    async def an_hour_later(self: PrefectClient) -> httpx.Response:
+        answer = await hello(self)
+        said = parsedate_to_datetime(answer.headers["date"])
+        answer.headers["date"] = format_datetime(said + timedelta(hours=1), usegmt=True)
+        return answer
+
+    monkeypatch.setattr(PrefectClient, "hello", an_hour_later)
+    async with dispatches() as dispatch:  # type: ignore[attr-defined]
+        starting, running = (str(run) for run, _ in left)
+        lost = await asyncio.wait_for(dispatch.dispatcher.wait(starting, POOL), 60)
+        assert lost.how == "lost" and "no sign of life for 36" in lost.message
+        # One that runs, and one of its own, are given the time that they have.
+        own, waiting = await dispatch.waits()
+        await dispatch.set(own, Pending())
+        found = asyncio.create_task(dispatch.dispatcher.wait(running, POOL))
+        await asyncio.sleep(3)
+        assert not waiting.done() and not found.done()
+        for task in (waiting, found):
+            task.cancel()
 
 
 async def test_a_trial_is_one_process_unless_the_pools_owner_says_otherwise(client: PrefectClient) -> None:
