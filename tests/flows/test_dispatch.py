@@ -79,7 +79,7 @@ class Dispatch:
 def dispatches(
     client: PrefectClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[], object]:
-    monkeypatch.setattr("lab_plugin.flows.dispatch.WORKER_SECONDS", 0.5)
+    monkeypatch.setattr("lab_plugin.flows.following.WORKER_SECONDS", 0.5)
     monkeypatch.setenv("PREFECT_LAB_HOME", str(tmp_path / "home"))
     lay_out(tmp_path / "repo", pool=True)
     text = (tmp_path / "repo" / "lab.toml").read_text()
