@@ -35,7 +35,7 @@ def attest(
     """Write a statement of what a kept idea scored, which `lab verify FILE` checks; signed if git signs."""
     from lab_plugin.attestation import attest as make
 
-    with opened(lab) as this:
+    with opened(lab, reads=True) as this:
         data, signed = make(this, idea)
     if output is None:
         sys.stdout.write(data.decode("ascii"))

@@ -84,7 +84,7 @@ def results(
     if imported:
         _results_imported(last, best or bool(tier), lab, as_json)
         return
-    with opened(lab) as this:
+    with opened(lab, reads=True) as this:
         document = results_document(this)
         sign = 1 if this.config.scorer.goal == "maximize" else -1
         screening = [each.name for each in this.config.screening]
@@ -122,7 +122,7 @@ def _results_imported(last: int, ranked: bool, path: Path | None, as_json: bool)
             "What was imported was scored by others: it has no tier, and is not ranked.",
             "Leave --best and --tier out.",
         )
-    with opened(path) as this:
+    with opened(path, reads=True) as this:
         document = imported_document(this)
     if as_json:
         print_json(document)

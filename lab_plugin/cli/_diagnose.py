@@ -41,7 +41,7 @@ def diagnose(
     from lab_plugin.diagnosis import diagnose as diagnose_idea
     from lab_plugin.diagnosis import sample_history
 
-    with opened(lab) as this:
+    with opened(lab, reads=True) as this:
         if sample:
             _show_sample(sample, sample_history(this, sample, limit), as_json)
         else:

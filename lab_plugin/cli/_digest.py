@@ -17,7 +17,7 @@ def digest(
     """What was tried and kept, what it cost, what failed, and what waits for a person."""
     from lab_plugin.digest import digest_text, make_digest
 
-    with opened(lab) as this:
+    with opened(lab, reads=True) as this:
         found = make_digest(this, "weekly" if weekly else "daily")
     if as_json:
         print_json(found.document())

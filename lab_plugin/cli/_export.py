@@ -44,7 +44,7 @@ def export(
     from lab_plugin.exporting import put_in_place, render, write_archive
 
     wanted = form or _form_of(file)
-    with opened(lab) as this:
+    with opened(lab, reads=True) as this:
         if str(file) == "-":
             if wanted == "archive":
                 raise ExportError("An archive is no text.", "Name a file for it.")

@@ -18,7 +18,7 @@ def show(idea: IdeaArgument, lab: LabOption = None, as_json: JsonOption = False)
     from lab_plugin.lookup import find_idea
     from lab_plugin.report import iteration_report
 
-    with opened(lab) as this:
+    with opened(lab, reads=True) as this:
         record = find_idea(this, idea)
         if as_json:
             print_json(record.model_dump(mode="json"))
@@ -36,7 +36,7 @@ def diff(
     """The idea's change to its parent."""
     from lab_plugin.lookup import find_idea
 
-    with opened(lab) as this:
+    with opened(lab, reads=True) as this:
         record = find_idea(this, idea)
         base = this.repository.resolve(against) if against else record.parents[0]
         patch = this.repository.diff(base, record.commit)

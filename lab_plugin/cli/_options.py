@@ -25,18 +25,26 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @contextmanager
-def opened(path: Path | None, *, current: bool = False) -> Iterator[Lab]:
+def opened(path: Path | None, *, current: bool = False, reads: bool = False) -> Iterator[Lab]:
     """The lab at a path, closed afterwards.
 
     Args:
         path: A folder, or a `lab.toml`; None for the current folder.
         current: With what its Prefect blocks say now; without, as they were known last, and without any API.
+        reads: For a command that tells what is in the ledger, and takes nothing in from a git remote.
+
+    Raises:
+        RepositoryError: It only reads, and a shared lab's ledger was never brought into this clone.
     """
     from lab_plugin.lab import Lab
     from lab_plugin.opening import open_current
 
     lab = open_current(path) if current else Lab.open(path)
     try:
+        if reads and lab.config.lab.remote is not None:
+            from lab_plugin.sharing import require_ledger
+
+            require_ledger(lab)
         yield lab
     finally:
         lab.close()

@@ -73,7 +73,7 @@ def queue(lab: LabOption = None, as_json: JsonOption = False) -> None:
     """The ideas that have no verdict yet, in the order in which they start."""
     from lab_plugin.queue import overview
 
-    with opened(lab) as this:
+    with opened(lab, reads=True) as this:
         rows, paused = overview(this), _store(this).read().paused
     if as_json:
         print_json({"lab": this.name, "paused": paused, "ideas": [vars(row) for row in rows]})

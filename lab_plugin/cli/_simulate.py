@@ -94,7 +94,7 @@ def _scenario(
         wanted = (_SEARCHED if strategy else _MADE_UP) if ideas is None else ideas
         history = plan.synthetic.history(min(max(wanted, _SEARCHED), MOST_IDEAS), seed)
     else:
-        with opened(lab) as this:
+        with opened(lab, reads=True) as this:
             history = read_history(this)
             space, own = this.config.search_space, this.config.strategy
         parameters = space.parameters if space else None

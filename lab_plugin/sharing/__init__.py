@@ -6,7 +6,7 @@ here does anything, and nothing reaches a network.
 """
 
 from lab_plugin.sharing._held import Held, held
-from lab_plugin.sharing._standing import Standing, standing
+from lab_plugin.sharing._standing import Standing, require_ledger, standing
 from lab_plugin.sharing._sync import Beside, Synced, beside, probe, sync, take_in
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "beside",
     "held",
     "probe",
+    "require_ledger",
     "standing",
     "sync",
     "take_in",

@@ -65,6 +65,22 @@ def standing(lab: Lab) -> Standing | None:
     return Standing(shown, True, ahead, behind)
 
 
+def require_ledger(lab: Lab) -> None:
+    """See that a lab's ledger is in this clone, where its git remote may have one; no network is used.
+
+    Raises:
+        RepositoryError: This clone has none, and never looked at the remote.
+    """
+    if lab.repository.ref(lab.ledger.ref) is not None:
+        return
+    found = standing(lab)
+    if found is not None and not found.seen:
+        raise RepositoryError(
+            f"The ledger of the lab {lab.name} is not in this clone.",
+            f"`lab sync` takes in what {found.remote} has.",
+        )
+
+
 def unpublished(clone: Clone) -> str:
     """What of this clone the remote is not known to have, in a sentence; "" for nothing."""
     lab, told = clone.lab, clone.lab.repository.ref(clone.names.shared + LEDGER)

@@ -45,7 +45,8 @@ def champion_findings(lab: Lab, lease: Lease | None) -> list[Finding]:
 def lock_findings(lab: Lab) -> list[Finding]:
     """Whether all that makes a score is what the ledger says was locked."""
     if lab.ledger.state().lock is None:
-        fetch = fetch_command(lab.name, lab.repository.remotes())
+        shared = lab.config.lab.remote is not None
+        fetch = "lab sync" if shared else fetch_command(lab.name, lab.repository.remotes())
         remedy = f"Run `lab lock`; in a clone of a lab that is locked, `{fetch}`."
         return [Finding("lock", "there is no lock in the ledger", lab.ledger.ref, remedy)]
     try:

@@ -90,6 +90,9 @@ def _own_problems(lab: Lab, proof: Proof) -> Iterator[Problem]:
 
 def _missing(lab: Lab) -> LedgerError:
     repository = lab.repository
+    what = f"There is no ledger {lab.ledger.ref} in {repository.top}."
+    if lab.config.lab.remote is not None:
+        return LedgerError(what, "In a clone, `lab sync` brings it here; for a new lab, `lab lock`.")
     remotes = repository.remotes()
     fetch = f"Bring it here from where it is: `{fetch_command(lab.name, remotes)}`."
     locked = (lab.config.folder / LOCK_FILE).is_file() or repository.refs(f"refs/heads/lab/{lab.name}/")
@@ -97,4 +100,4 @@ def _missing(lab: Lab) -> LedgerError:
         fetch = f"If this is a clone, run `{fetch_command(lab.name, remotes)}`; for a new lab, `lab lock`."
     elif not remotes and not locked:
         fetch = "Run `lab lock`."
-    return LedgerError(f"There is no ledger {lab.ledger.ref} in {repository.top}.", fetch)
+    return LedgerError(what, fetch)
