@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from lab_plugin.config import Pool
 from lab_plugin.errors import PoolError
@@ -11,7 +11,7 @@ from lab_plugin.fleet._templates import job_template, worker_type
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import PrefectClient
-    from prefect.client.schemas.objects import WorkPool
+    from prefect.client.schemas.objects import WorkPool, WorkQueue
 
 
 def gpu_limit(pool: str) -> str:
@@ -96,15 +96,10 @@ async def require_pool(client: PrefectClient, name: str, queues: Iterable[str] =
             f"`lab deploy` makes the pools of a lab as its lab.toml has them; one of processes alone:"
             f" `prefect work-pool create {name} --type process`.",
         ) from None
-    if pool.is_paused:
+    if halted := _halted(pool):
         raise PoolError(
-            f'The work pool "{name}" is paused: no worker gets a run from it.',
-            f"`prefect work-pool resume {name}`",
-        )
-    if pool.concurrency_limit == 0:
-        raise PoolError(
-            f'The work pool "{name}" has the concurrency limit 0: no worker gets a run from it.',
-            f"`prefect work-pool clear-concurrency-limit {name}`",
+            f'The work pool "{name}" {halted.why}: no worker gets a run from it.',
+            f"`prefect work-pool {halted.command} {name}`",
         )
     for queue in queues:
         await _require_queue(client, pool, queue)
@@ -121,17 +116,26 @@ async def _require_queue(client: PrefectClient, pool: WorkPool, name: str) -> No
             queue = await client.read_work_queue(pool.default_queue_id)
     except ObjectNotFound:
         return
-    if queue.is_paused:
+    if halted := _halted(queue):
         raise PoolError(
-            f'The work queue "{queue.name}" of the pool "{pool.name}" is paused: no worker gets its runs.',
-            f"`prefect work-queue resume {queue.name} --pool {pool.name}`",
+            f'The work queue "{queue.name}" of the pool "{pool.name}" {halted.why}: no worker gets its runs.',
+            f"`prefect work-queue {halted.command} {queue.name} --pool {pool.name}`",
         )
-    if queue.concurrency_limit == 0:
-        raise PoolError(
-            f'The work queue "{queue.name}" of the pool "{pool.name}" has the concurrency limit 0: '
-            "no worker gets its runs.",
-            f"`prefect work-queue clear-concurrency-limit {queue.name} --pool {pool.name}`",
-        )
+
+
+class _Halted(NamedTuple):
+    """Why a pool or queue gives no run to a worker, and Prefect's command that mends it."""
+
+    why: str
+    command: str
+
+
+def _halted(place: WorkPool | WorkQueue) -> _Halted | None:
+    if place.is_paused:
+        return _Halted("is paused", "resume")
+    if place.concurrency_limit == 0:
+        return _Halted("has the concurrency limit 0", "clear-concurrency-limit")
+    return None
 
 
 async def _found_or_made(client: PrefectClient, name: str, settings: Pool) -> WorkPool:
