@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lab_plugin.errors import RepositoryError
 from lab_plugin.lab import Lab
+from lab_plugin.ledger import fetch_command
 from lab_plugin.repository import Lease
 
 
@@ -46,3 +47,10 @@ def mend_branches(lab: Lab, lease: Lease) -> None:
             f"Fetch the ledger from a clone that has it: git fetch REMOTE '{lab.ledger.ref}:"
             f"{lab.ledger.ref}'; or rename the branch.",
         )
+
+
+def ledger_command(lab: Lab) -> str:
+    """The command that brings a lab's ledger and branches into this clone."""
+    if lab.config.lab.remote is not None:
+        return "lab sync"
+    return fetch_command(lab.name, lab.repository.remotes())

@@ -17,7 +17,7 @@ from lab_plugin.config import Decision, parse_amount
 from lab_plugin.decision import Pairs, open_rule
 from lab_plugin.errors import LabError
 from lab_plugin.lab import Lab
-from lab_plugin.ledger import fetch_command
+from lab_plugin.lab_branches import ledger_command
 from lab_plugin.signing import Check, Verifier, read_settings
 from lab_plugin.verification import prove_lab
 
@@ -169,7 +169,7 @@ def _against(statement: Statement, lab: Lab) -> Iterator[Mismatch]:
     record = proof.ledger.state.ideas.get(predicate.idea.number)
     if record is None:
         what = f"the ledger here has no verdict of idea {predicate.idea.number}"
-        remedy = f"It may be behind: run `{fetch_command(lab.name, lab.repository.remotes())}`."
+        remedy = f"It may be behind: run `{ledger_command(lab)}`."
         yield Mismatch(what, "", "", remedy)
         return
     try:

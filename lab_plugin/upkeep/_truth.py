@@ -6,8 +6,8 @@ import time
 
 from lab_plugin.errors import LabError
 from lab_plugin.lab import Lab
-from lab_plugin.lab_branches import mend_branches
-from lab_plugin.ledger import VerdictRecord, fetch_command
+from lab_plugin.lab_branches import ledger_command, mend_branches
+from lab_plugin.ledger import VerdictRecord
 from lab_plugin.lock_in_force import require_lock
 from lab_plugin.mirroring import known_store
 from lab_plugin.queue import open_ideas
@@ -45,9 +45,7 @@ def champion_findings(lab: Lab, lease: Lease | None) -> list[Finding]:
 def lock_findings(lab: Lab) -> list[Finding]:
     """Whether all that makes a score is what the ledger says was locked."""
     if lab.ledger.state().lock is None:
-        shared = lab.config.lab.remote is not None
-        fetch = "lab sync" if shared else fetch_command(lab.name, lab.repository.remotes())
-        remedy = f"Run `lab lock`; in a clone of a lab that is locked, `{fetch}`."
+        remedy = f"Run `lab lock`; in a clone of a lab that is locked, `{ledger_command(lab)}`."
         return [Finding("lock", "there is no lock in the ledger", lab.ledger.ref, remedy)]
     try:
         require_lock(lab)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from lab_plugin.config import LOCK_FILE
 from lab_plugin.errors import LedgerError
 from lab_plugin.lab import Lab
-from lab_plugin.ledger import Problem, Proof, fetch_command
+from lab_plugin.lab_branches import ledger_command
+from lab_plugin.ledger import Problem, Proof
 from lab_plugin.verification._comparisons import comparison_problems
 from lab_plugin.verification._decisions import decision_problems
 from lab_plugin.verification._epochs import epoch_problems
@@ -90,14 +91,11 @@ def _own_problems(lab: Lab, proof: Proof) -> Iterator[Problem]:
 
 def _missing(lab: Lab) -> LedgerError:
     repository = lab.repository
-    what = f"There is no ledger {lab.ledger.ref} in {repository.top}."
-    if lab.config.lab.remote is not None:
-        return LedgerError(what, "In a clone, `lab sync` brings it here; for a new lab, `lab lock`.")
     remotes = repository.remotes()
-    fetch = f"Bring it here from where it is: `{fetch_command(lab.name, remotes)}`."
+    fetch = f"Bring it here from where it is: `{ledger_command(lab)}`."
     locked = (lab.config.folder / LOCK_FILE).is_file() or repository.refs(f"refs/heads/lab/{lab.name}/")
     if remotes and not locked:
-        fetch = f"If this is a clone, run `{fetch_command(lab.name, remotes)}`; for a new lab, `lab lock`."
+        fetch = f"If this is a clone, run `{ledger_command(lab)}`; for a new lab, `lab lock`."
     elif not remotes and not locked:
         fetch = "Run `lab lock`."
-    return LedgerError(what, fetch)
+    return LedgerError(f"There is no ledger {lab.ledger.ref} in {repository.top}.", fetch)
