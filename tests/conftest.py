@@ -119,3 +119,26 @@ def cli(environment: dict[str, str]) -> Cli:
         return done
 
     return call
+
+
+@pytest.fixture
+def make_clone(
+    cli: Cli, make_lab: Callable[..., Path], tmp_path: Path
+) -> Callable[[str, int], tuple[Path, Path, Path]]:
+    """A shared lab whose first idea is kept: its folder, its git remote, and a fresh clone of that."""
+
+    def make(name: str, iterations: int) -> tuple[Path, Path, Path]:
+        folder = make_lab(replace={'name = "rosenbrock"': f'name = "{name}"\nremote = "origin"'})
+        bare, clone = tmp_path / "bare", tmp_path / "clone"
+        git(tmp_path, "init", "-q", "--bare", "-b", "main", str(bare))
+        git(folder, "remote", "add", "origin", str(bare))
+        cli("lock", cwd=folder)
+        cli("add", "--param", "x=1.0", "--param", "y=1.0", cwd=folder)
+        cli("run", "-n", str(iterations), cwd=folder)
+        git(folder, "add", "-A")
+        git(folder, "commit", "-qm", "Lock")
+        git(folder, "push", "-q", "origin", "HEAD:main")
+        git(tmp_path, "clone", "-q", str(bare), str(clone))
+        return folder, bare, clone
+
+    return make

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.conftest import git
 from tests.program import Cli
 
 READING = (
@@ -22,19 +21,9 @@ READING = (
 
 
 def test_what_reads_says_how_the_ledger_comes_here_and_shows_no_empty_lab(
-    cli: Cli, make_lab: Callable[..., Path], tmp_path: Path
+    cli: Cli, make_clone: Callable[[str, int], tuple[Path, Path, Path]]
 ) -> None:
-    folder = make_lab(replace={'name = "rosenbrock"': 'name = "rosenbrock"\nremote = "origin"'})
-    git(tmp_path, "init", "-q", "--bare", "-b", "main", "hub")
-    git(folder, "remote", "add", "origin", str(tmp_path / "hub"))
-    cli("lock", cwd=folder)
-    cli("add", "--param", "x=1.0", "--param", "y=1.0", cwd=folder)
-    cli("run", "-n", "1", cwd=folder)
-    git(folder, "add", "-A")
-    git(folder, "commit", "-qm", "Lock")
-    git(folder, "push", "-q", "origin", "HEAD:main")
-    git(tmp_path, "clone", "-q", "hub", "clone")
-    clone = tmp_path / "clone"
+    _, _, clone = make_clone("rosenbrock", 1)
     for command in READING:
         done = cli(*command, cwd=clone, code=1)
         assert not done.stdout, command

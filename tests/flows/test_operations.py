@@ -88,28 +88,20 @@ def test_both_leave_an_artifact_and_end_in_a_word(
 
 
 def test_a_worker_s_clone_knows_what_others_decided_and_says_when_it_cannot(
-    cli: Cli, make_lab: Callable[..., Path], environment: dict[str, str], tmp_path: Path
+    cli: Cli, make_clone: Callable[[str, int], tuple[Path, Path, Path]], environment: dict[str, str]
 ) -> None:
-    folder = make_lab(replace={'name = "rosenbrock"': 'name = "shared"\nremote = "origin"'})
-    git(tmp_path, "init", "-q", "--bare", "-b", "main", "bare")
-    git(folder, "remote", "add", "origin", str(tmp_path / "bare"))
-    cli("lock", cwd=folder)
-    cli("add", "--param", "x=1.0", "--param", "y=1.0", cwd=folder)
-    cli("run", "-n", "2", cwd=folder)
-    git(folder, "add", "-A")
-    git(folder, "commit", "-qm", "Lock")
-    git(folder, "push", "-q", "origin", "HEAD:main")
-    git(tmp_path, "clone", "-q", "bare", "clone")
-    runs, _ = play("shared", tmp_path / "clone", environment)
+    folder, bare, clone = make_clone("shared", 2)
+    gone = bare.with_name("gone")
+    runs, _ = play("shared", clone, environment)
     assert runs[0] == ("shared watchdog: Healthy", "COMPLETED", "Healthy")
     assert runs[2] == ("shared daily: 2 ideas, 1 kept", "COMPLETED", "Completed")
 
     cli("run", "-n", "1", cwd=folder)
-    (tmp_path / "bare").rename(tmp_path / "gone")
-    runs, artifacts = play("shared", tmp_path / "clone", environment)
+    bare.rename(gone)
+    runs, artifacts = play("shared", clone, environment)
     assert runs[0] == ("shared watchdog: Needs attention", "FAILED", "Needs attention")
-    assert str(tmp_path / "bare") in artifacts["shared-watchdog"]
+    assert str(bare) in artifacts["shared-watchdog"]
     assert runs[2] == ("shared daily: 2 ideas, 1 kept", "COMPLETED", "Completed")
-    (tmp_path / "gone").rename(tmp_path / "bare")
-    runs, _ = play("shared", tmp_path / "clone", environment)
+    gone.rename(bare)
+    runs, _ = play("shared", clone, environment)
     assert runs[2][0].startswith("shared daily: 3 ideas")

@@ -57,10 +57,10 @@ def is_interpreter(pid: int) -> bool:
         return False
 
 
-def send(pid: int, number: signal.Signals) -> None:
-    """A signal, which may have ended what it is for with another one before."""
+def kill(pid: int) -> None:
+    """Kill a process, which the end of another one may have ended."""
     with suppress(ProcessLookupError):
-        os.kill(pid, number)
+        os.kill(pid, signal.SIGKILL)
 
 
 def wait_until(reached, seconds: float = 30) -> None:
@@ -143,11 +143,9 @@ def test_kill_9_of_one_ends_the_job_before_the_caller_hears_of_it(running, name)
 def test_kill_9_of_the_caller_and_what_is_around_it_leaves_nothing(running, others):
     killed = [running.driver.pid, *(running.named[name] for name in others)]
     for pid in killed:
-        send(pid, signal.SIGSTOP)
+        os.kill(pid, signal.SIGSTOP)
     for pid in killed:
-        # The end of one may have been the end of another.
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+        kill(pid)
     running.driver.wait()
     wait_until(lambda: not running.bench.alive())
     wait_until(lambda: not any(is_alive(pid) for pid in running.all))
@@ -165,7 +163,7 @@ async def test_an_interpreter_whose_place_is_killed_while_it_stands_by_is_starte
         await asyncio.sleep(0.01)
         standing = [(pid, child) for pid in children(spawner) for child in children(pid)]
     for supervisor, child in standing:
-        send(supervisor if which == "supervisor" else child, signal.SIGKILL)
+        os.kill(supervisor if which == "supervisor" else child, signal.SIGKILL)
     execution = await sandbox.run(bench.job("python", "short.py", warm=("json",)))
     assert (execution.status, execution.warm) == ("ok", True)
     await sandbox.close()
@@ -179,12 +177,12 @@ async def test_an_interpreter_that_ends_before_a_program_begins_is_started_again
     python = [pid for pid in set(below(os.getpid())) - before if is_interpreter(pid)]
     # It is alive, and hands no trial on.
     for pid in python:
-        send(pid, signal.SIGSTOP)
+        os.kill(pid, signal.SIGSTOP)
     running = asyncio.create_task(sandbox.run(bench.job("python", "short.py", warm=("json",))))
     await asyncio.sleep(0.5)
     assert not running.done()
     for pid in python:
-        send(pid, signal.SIGKILL)
+        kill(pid)
     execution = await running
     assert (execution.status, execution.warm) == ("ok", True)
     assert execution.stdout.read_text() == "1\n"
@@ -201,7 +199,7 @@ async def test_an_interpreter_that_was_killed_between_jobs_is_started_again(benc
         assert (execution.status, execution.warm) == ("ok", True)
         for pid in set(below(os.getpid())) - before:
             if is_interpreter(pid):
-                send(pid, signal.SIGKILL)
+                kill(pid)
                 wait_until(lambda pid=pid: not is_alive(pid))
     await sandbox.close()
     assert not any(is_alive(pid) for pid in set(below(os.getpid())) - before)
