@@ -24,8 +24,8 @@ from lab_plugin.upkeep import LEAST_FREE_GB, Finding, findings_table, look_after
 async def watchdog(lab: str = ".", mend: bool = True, least_free_gb: float = LEAST_FREE_GB) -> State[Any]:
     """Find what dead processes left behind and what has drifted, and mend what is certainly to be mended.
 
-    What the git remote of a shared lab has is taken in first.
-    The run ends as `Healthy`, `Mended`, or fails as `Needs attention`.
+    What the git remote of a shared lab has is taken in first. The run ends as `Healthy`, as `Mended`, or
+    fails as `Needs attention`.
 
     Args:
         lab: Folder of the lab, with its lab.toml.
