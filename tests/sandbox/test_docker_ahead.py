@@ -15,6 +15,7 @@ import pytest
 from lab_plugin.errors import SandboxError
 from lab_plugin.sandbox._docker import _ahead, _config, _end
 from lab_plugin.sandbox._docker._alike import Alike
+from lab_plugin.sandbox._docker._bundle import program
 from lab_plugin.sandbox._docker._engine import Engine
 from tests.sandbox import docker_engine
 from tests.sandbox.docker_ahead import History, WatchedSandbox, make_ahead, until
@@ -230,6 +231,17 @@ async def test_one_that_nobody_wants_ends_by_itself(sandbox, engine, bench, monk
     made = await make_ahead(sandbox, bench.python("pass"))
     await until(lambda: not sandbox.exists(made))
     assert (await sandbox.run(bench.python("pass"))).status == "ok"
+
+
+@pytest.mark.parametrize("heard", [0, 4, 10_000])
+async def test_one_that_never_hears_all_of_its_program_ends_by_itself(
+    sandbox, engine, bench, monkeypatch, heard
+):
+    """An engine that is killed while it comes is not the only one that can lose it."""
+    monkeypatch.setattr(_config, "SILENCE_SECONDS", 5.0)
+    monkeypatch.setattr(_ahead, "program", lambda standby: program(standby)[:heard])
+    made = await make_ahead(sandbox, bench.python("pass"))
+    await until(lambda: not sandbox.exists(made))
 
 
 async def test_one_whose_engine_died_ends_by_itself(bench, monkeypatch):

@@ -9,11 +9,15 @@ _FOLDER = Path(__file__).with_name("inside")
 # In the order in which they need each other.
 _MODULES = ("frames", "setup", "channel", "figures", "outputs", "program", "first")
 
-BOOTSTRAP = """\
-import os
+_BOOTSTRAP = """\
+import os, select
+poll = select.poll()
+poll.register(0, select.POLLIN)
 def take(n):
     data = b''
-    while len(data) < n: data += os.read(0, n - len(data)) or os._exit(3)
+    while len(data) < n:
+        poll.poll({silence_ms}) or os._exit(3)
+        data += os.read(0, n - len(data)) or os._exit(3)
     return data
 exec(take(int(take(8))))
 """
@@ -32,9 +36,19 @@ sys.modules["inside.first"].main({standby!r})
 """
 
 
+def bootstrap(silence: float) -> str:
+    """The first process's first program, which reads `program` and becomes it.
+
+    Args:
+        silence: Seconds that it waits for more of it; then it ends. An engine that is killed while it comes
+            leaves its stdin open, held by nobody who writes.
+    """
+    return _BOOTSTRAP.format(silence_ms=int(1000 * silence))
+
+
 @cache
 def program(standby: float) -> bytes:
-    """What `BOOTSTRAP` reads: eight digits of length, and the text.
+    """What `bootstrap` reads: eight digits of length, and the text.
 
     Args:
         standby: Seconds that the first process waits for its setup; then it ends.

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from lab_plugin.errors import SandboxError
 from lab_plugin.sandbox._contract import Job
 from lab_plugin.sandbox._docker._binds import FORWARDER, NETWORK_SOCKET, Mount, Workspace, edits, input_path
-from lab_plugin.sandbox._docker._bundle import BOOTSTRAP
+from lab_plugin.sandbox._docker._bundle import bootstrap
 from lab_plugin.sandbox._docker._engine import Engine
 from lab_plugin.sandbox._docker._image import Image
 from lab_plugin.sandbox._docker._owner import LABEL, own
@@ -97,7 +97,7 @@ def container(
         "Image": image.identity,
         # Where NVIDIA's is the engine's usual runtime, an image could ask for devices by itself.
         "Env": [f"NVIDIA_VISIBLE_DEVICES={','.join(job.gpus) or 'void'}"],
-        "Entrypoint": [python, "-I", "-S", "-c", BOOTSTRAP],
+        "Entrypoint": [python, "-I", "-S", "-c", bootstrap(SILENCE_SECONDS)],
         "Cmd": [],
         "User": f"{user.uid}:{user.gid}",
         "WorkingDir": "/",
