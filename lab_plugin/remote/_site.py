@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Sequence
 
 from lab_plugin.errors import RefConflict
 from lab_plugin.home import Home
+from lab_plugin.remote._cache import Cache
 from lab_plugin.remote._depot import carrier
 from lab_plugin.remote._order import TrialOrder
 from lab_plugin.remote._patience import Tell, patiently
@@ -37,9 +35,9 @@ class Site:
 
     def __init__(self, home: Home, address: str, tell: Tell) -> None:
         name = hashlib.sha256(address.encode("utf-8", "surrogateescape")).hexdigest()[:16]
-        self.folder = home.root / "remotes" / name
-        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with _locked(self.folder / "init.lock"):
+        self._cache = Cache(home.root / "remotes" / name)
+        self.folder = self._cache.folder
+        with self._cache.alone("init"):
             self.repository = Repository.bare(self.folder / "cache.git")
         self._remote: Remote = self.repository.remote(address)
         self._tell = tell
@@ -54,7 +52,7 @@ class Site:
 
         def fetch() -> None:
             # Two processes that fetch the same ref would stand in each other's way.
-            with _locked(self.folder / "fetch.lock"):
+            with self._cache.alone("fetch"):
                 self._remote.fetch({ref: ref for ref in refs if self.repository.ref(ref) is None})
 
         if any(self.repository.ref(ref) is None for ref in refs):
@@ -84,20 +82,11 @@ class Site:
         return True
 
     def close(self) -> None:
-        """End helper processes."""
+        """End helper processes, and let go of the cache."""
         self.repository.close()
+        self._cache.close()
 
 
 def address_for(order: TrialOrder) -> str:
     """The address by which this machine reaches an order's remote."""
     return os.environ.get(REMOTE_VARIABLE) or order.remote
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
