@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
+from typing import BinaryIO
 
 _READ_BYTES = 8 << 10
+_LOOKS = 100
 _LINES = 12
 _LINE_LENGTH = 300
 STARTED = "== started "
@@ -20,21 +23,43 @@ def tail(log: Path, redact: Callable[[str], str]) -> str:
         log: Its log file; what came before it is in `LOG.1`.
         redact: Takes secrets out of the text.
     """
-    # Together: a secret may lie across the two.
-    written = _end(Path(f"{log}.1")) + _end(log)
-    lines = redact(written[-_READ_BYTES:].decode("utf-8", "replace")).splitlines()
+    lines = redact(_written(log)[-_READ_BYTES:].decode("utf-8", "replace")).splitlines()
     begins = max((index + 1 for index, line in enumerate(lines) if line.startswith(STARTED)), default=0)
     shown = [_clean(line) for line in lines[begins:] if line.strip()][-_LINES:]
     return "".join(f"\n    {line}" for line in shown)
 
 
-def _end(log: Path) -> bytes:
+def _written(log: Path) -> bytes:
+    """The end of both files together, as they were at one moment: a secret may lie across the two."""
+    written, paths = b"", (Path(f"{log}.1"), log)
+    for _ in range(_LOOKS):
+        with ExitStack() as stack:
+            files = [_opened(path, stack) for path in paths]
+            written = b"".join(_end(file) for file in files if file is not None)
+            # While they are open, no other file can have their numbers.
+            if all(_is_at(file, path) for file, path in zip(files, paths, strict=True)):
+                break
+    return written
+
+
+def _opened(path: Path, stack: ExitStack) -> BinaryIO | None:
     try:
-        with log.open("rb") as stream:
-            stream.seek(max(0, os.fstat(stream.fileno()).st_size - _READ_BYTES))
-            return stream.read(_READ_BYTES)
+        return stack.enter_context(path.open("rb"))
     except OSError:
-        return b""
+        return None
+
+
+def _end(file: BinaryIO) -> bytes:
+    file.seek(max(0, os.fstat(file.fileno()).st_size - _READ_BYTES))
+    return file.read(_READ_BYTES)
+
+
+def _is_at(file: BinaryIO | None, path: Path) -> bool:
+    try:
+        found = path.stat()
+    except OSError:
+        return file is None
+    return file is not None and os.path.samestat(os.fstat(file.fileno()), found)
 
 
 def _clean(line: str) -> str:

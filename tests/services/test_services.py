@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from lab_plugin.errors import ConfigError, LabError, SandboxUnavailable, ServiceEnded
+from lab_plugin.services import tail
 from tests.services.conftest import SERVER, Host, free_port, wait_until
 
 # Listens, and leaves a daemon that heeds no SIGTERM and has no parent of the service's.
@@ -211,6 +212,27 @@ sys.exit(3)
     assert (host.state / "emulator.log.1").exists()
     assert "no device, password [redacted]..." in str(caught.value)
     assert "the end" in str(caught.value)
+
+
+def test_the_end_of_a_log_is_as_it_was_at_one_moment(tmp_path: Path) -> None:
+    path = tmp_path / "emulator.log"
+    write = """
+import itertools, sys
+from lab_plugin.services.guardian import Log
+log = Log(sys.argv[1], 6_000)
+for number in itertools.count():
+    log.write(b"%012d\\n" % number)
+"""
+    writer = subprocess.Popen([sys.executable, "-c", write, str(path)])
+    try:
+        wait_until(lambda: len(tail(path, str).split()) == 12)
+        for _ in range(1000):
+            # The last one may be just being written.
+            numbers = [int(line) for line in tail(path, str).split()[:-1]]
+            assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+    finally:
+        writer.kill()
+        writer.wait()
 
 
 @pytest.mark.parametrize(
