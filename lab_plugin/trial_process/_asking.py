@@ -23,6 +23,7 @@ from lab_plugin.trial_process._wire import (
 
 _CONNECT_SECONDS, _READY_SECONDS = 2.0, 30.0
 _LOST_STATUS = 1
+_FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 def run_in_nursery() -> None:
@@ -42,8 +43,7 @@ def run_in_nursery() -> None:
             if connection.recv(1) != READY:
                 return
             connection.settimeout(None)
-            connection.sendall(GO)
-            _forward_signals(connection)
+            _go(connection)
         except OSError:
             return
         try:
@@ -73,12 +73,22 @@ def start_nursery() -> None:
             os.close(worker)
 
 
+def _go(connection: socket.socket) -> None:
+    """Have the trial started; a signal that comes meanwhile is held, and passed on to it."""
+    held = signal.pthread_sigmask(signal.SIG_BLOCK, _FORWARDED)
+    try:
+        connection.sendall(GO)
+        _forward_signals(connection)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, held)
+
+
 def _forward_signals(connection: socket.socket) -> None:
     def forward(number: int, frame: FrameType | None) -> None:
         with suppress(OSError):
             connection.send(bytes([number]))
 
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    for number in _FORWARDED:
         signal.signal(number, forward)
 
 
