@@ -57,14 +57,15 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _outlast(home: Path) -> bool:
     """Keep the server that is there until it ends; then this process holds the lock. False after Ctrl-C."""
-    record = _record.load(home)
-    where = f" at {_settings.ui_url(record.port)}" if record and record.port else ""
-    print(f"Prefect UI  served already{where}; it stays while this command runs", flush=True)
     try:
         with (
             _locks.held(home / _locks.CLIENTS, shared=True),
             _locks.held(home / _locks.DEPLOYMENTS, shared=True),
         ):
+            # Said only now, that it is true: who hears it may let go of the server.
+            record = _record.load(home)
+            where = f" at {_settings.ui_url(record.port)}" if record and record.port else ""
+            print(f"Prefect UI  served already{where}; it stays while this command runs", flush=True)
             _locks.acquire(home / _locks.SERVER)
     except KeyboardInterrupt:
         return False
