@@ -13,6 +13,7 @@ from pathlib import Path
 from lab_plugin.errors import SandboxUnavailable
 
 _END_SECONDS = 60.0
+_MOST_IN_VAIN = 100
 _PACE = 0.02
 _SHOWN = 80
 
@@ -66,7 +67,17 @@ def end_marked(entry: str) -> None:
     """
     mark = os.fsencode(entry)
     deadline = time.monotonic() + _END_SECONDS
-    while found := [pid for pid in every() if _kill_if(pid, mark)]:
+    looked_at: set[int] = set()
+    in_vain = 0
+    # One may fork and end after it was listed and before it is looked at: so until nobody is new, or none of
+    # many new ones was marked.
+    while in_vain < _MOST_IN_VAIN and (new := set(every()) - looked_at):
+        looked_at |= new
+        found = [pid for pid in new if _kill_if(pid, mark)]
+        looked_at -= set(found)
+        in_vain = 0 if found else in_vain + 1
+        if not found:
+            continue
         if time.monotonic() > deadline:
             raise SandboxUnavailable(
                 f"{shown(found[0])}, left by a service, cannot be killed", "Look for processes in state D."
