@@ -14,7 +14,8 @@ from lab_plugin.repository._git import Git, Result, failure
 
 NOBODY = "0" * 40
 OWN = ("refs/lab/", "refs/heads/lab/")
-_LOCK_SECONDS = 5.0
+# Longer than a lock counts as a living one: what a killed git left is removed while somebody waits for it.
+_LOCK_SECONDS = 60.0
 _STALE_SECONDS = 30.0
 _OID = re.compile(r"[0-9a-f]{40}")
 _BAD = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|/\.|\.lock(?:/|$)|/$|\.$")
