@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 from collections.abc import Collection, Iterator, Sequence
 
 from lab_plugin.errors import LockError
 
 _SECONDS = 600
+_PARTIAL = re.compile(r"/__pycache__/[^/]+\.pyc\.\d+$")
 _PROGRAM = """
 import json, marshal, sys, types
 
@@ -52,6 +54,11 @@ def is_cached(path: str) -> bool:
     """Whether a path is bytecode beside a source, which is no content of its own."""
     folder, _, name = path.rpartition("/")
     return name.endswith(".pyc") and folder.endswith("/__pycache__")
+
+
+def is_partial(path: str) -> bool:
+    """Whether a path is bytecode that Python is writing, or was killed over: it is never run from there."""
+    return _PARTIAL.search(path) is not None
 
 
 def require_compiled(python: str, tag: str, paths: Collection[str]) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from lab_plugin.scorer._bytecode import is_partial
 from lab_plugin.scorer._listing import FOLDER, LINK, list_below, path_of
 from lab_plugin.scorer._stat_cache import FileStat
 
@@ -64,6 +65,8 @@ class Manifest:
         files: dict[str, tuple[Root, FileStat]] = {}
         for root, found in records:
             for path in (path_of(record) for record in found if not record.startswith(FOLDER)):
+                if is_partial(path):
+                    continue
                 try:
                     status = FileStat.of(os.stat(path))
                 except OSError:
