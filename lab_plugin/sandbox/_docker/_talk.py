@@ -113,13 +113,14 @@ class Talk:
         return bool(data)
 
     def _look(self) -> None:
-        begun = time.monotonic()
-        if self._is_beyond is None or self.cause or begun < self._look_at:
+        if self._is_beyond is None or self.cause or time.monotonic() < self._look_at:
             return
+        # By what it costs: on a busy machine it may take long and cost little.
+        begun = time.thread_time()
         if self._is_beyond():
             self.cause = "output"
             self._pending += frames.frame(frames.STOP)
-        self._look_at = time.monotonic() + max(_LOOK_SECONDS, 20 * (time.monotonic() - begun))
+        self._look_at = time.monotonic() + max(_LOOK_SECONDS, 20 * (time.thread_time() - begun))
 
     def _lose_patience(self) -> None:
         if not self._receiver.started or self._receiver.report is not None:

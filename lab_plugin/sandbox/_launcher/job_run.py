@@ -173,8 +173,10 @@ class JobRun:
             if now >= deadline:
                 self._cause = self._cause or "timeout"
             elif stage.grown.fds and now >= look:
+                # By what it costs: on a busy machine it may take long and cost little.
+                begun = time.thread_time()
                 self._look(stage)
-                look = time.monotonic() + max(_LOOK_SECONDS, 20 * (time.monotonic() - now))
+                look = time.monotonic() + max(_LOOK_SECONDS, 20 * (time.thread_time() - begun))
             if self._cause:
                 stage.kill(pidfd)
 
