@@ -219,7 +219,7 @@ def _take_offer(control: socket.socket) -> socket.socket | None:
         raise ConnectionResetError
     ours = socket.socket(fileno=channel)
     try:
-        control.send(b"taken")
+        control.send(message)
     except OSError:
         ours.close()
         raise

@@ -36,8 +36,8 @@ class _Entry(NamedTuple):
 class Spawner:
     """Serves one control socket.
 
-    A message on it carries the socket of a job. One without says that the lab has taken the offer: the socket
-    of the supervisor that stands by, which was sent to it.
+    A message on it carries the socket of a job. One without is an offer that the lab has taken: the id
+    of the supervisor that stands by, with which its socket was sent.
 
     Args:
         control: The socket.
@@ -81,7 +81,8 @@ class Spawner:
             message, channel = b"", None
         if channel is not None:
             self._fork(channel)
-        else:
+        elif message == str(self._offered).encode():
+            # Another one was of a supervisor that was killed, and in whose place one stands by already.
             self._offered = 0
         return bool(message)
 
@@ -91,7 +92,7 @@ class Spawner:
             self._offered = self._fork(ours.detach(), theirs)
             # Without it the supervisor ends, as its socket does.
             with contextlib.suppress(OSError):
-                socket.send_fds(self._control, [b"offer"], [theirs.fileno()])
+                socket.send_fds(self._control, [str(self._offered).encode()], [theirs.fileno()])
 
     def _fork(self, channel: int, *others: socket.socket) -> int:
         """Fork the supervisor of one job.
