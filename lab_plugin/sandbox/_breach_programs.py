@@ -44,17 +44,25 @@ for family, address in (
 print('broken: ' + ' '.join(reached) if reached else 'held')
 """
 
-# Take 160 MiB with four children.
+# Take 160 MiB with four children, each of which keeps its part until all have theirs, or are ended.
 CHILDREN = """
-import os, time
-children = []
+import os
+hold, go = os.pipe()
+children, told = [], []
 for _ in range(4):
+    filled, tell = os.pipe()
     pid = os.fork()
     if pid == 0:
+        os.close(go)
         block = bytearray(os.urandom(1)) * (40 << 20)
-        time.sleep(2)
+        os.write(tell, b'x')
+        os.read(hold, 1)
         os._exit(0)
+    os.close(tell)
     children.append(pid)
+    told.append(filled)
+for filled in told: os.read(filled, 1)
+os.close(go)
 left = sum(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0 for pid in children)
 print('broken: 160 MiB under a limit of 96' if left == 4 else 'held')
 """
