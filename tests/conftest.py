@@ -1,5 +1,6 @@
 """What all tests share: a clean environment, a state folder, and labs in real git repositories."""
 
+import fcntl
 import os
 import shutil
 import signal
@@ -8,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from lab_plugin.local_api import LocalApi
 from lab_plugin.scorer import EnvironmentMeter
@@ -15,6 +17,10 @@ from lab_plugin.tracking import Store
 from tests.program import LAB, Cli
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
+
+# How long an example takes says nothing on a machine that may pause any process.
+settings.register_profile("lab", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("lab")
 
 
 def pytest_configure() -> None:
@@ -44,11 +50,16 @@ def environments(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What is known of this interpreter's environment: hashing it takes seconds, a copy of that none.
 
     Kept between sessions: it proves itself by the stat of every file. What was read long ago is read whole,
-    as each lock in each test would do otherwise.
+    as each lock in each test would do otherwise. The tests of this process have a copy of their own: in the
+    folder itself, another process of the tests may be writing.
     """
-    folder = tmp_path_factory.getbasetemp().parent / "lab-environments"
-    EnvironmentMeter(None, folder).measure(whole=True, trust=True)
-    return folder
+    base = tmp_path_factory.getbasetemp().parent
+    folder, own = base / "lab-environments", tmp_path_factory.mktemp("environments") / "known"
+    with (base / "lab-environments.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        EnvironmentMeter(None, folder).measure(whole=True, trust=True)
+        shutil.copytree(folder, own)
+    return own
 
 
 @pytest.fixture

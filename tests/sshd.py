@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.up.conftest import free_port
+from tests.ports import free_port
 
 MARK = "LAB_TEST_PRODUCTION"
 # Debian keeps it out of the PATH of ordinary users; it starts itself again, by its absolute path.
@@ -116,13 +116,28 @@ class Host:
         return False
 
     def vanish(self) -> None:
-        """Be gone at once, with all that runs on it."""
+        """Be gone at once, with all that runs on it.
+
+        git is ended so that it takes its locks along: one that is killed while it moves refs leaves them, and
+        then nothing can be pushed there any more, host or no host.
+        """
         if self._process is None:
             return
-        with suppress(psutil.NoSuchProcess):
-            for each in psutil.Process(self._process.pid).children(recursive=True):
-                with suppress(psutil.NoSuchProcess):
-                    each.kill()
+        server = psutil.Process(self._process.pid)
+        # Nobody else gets in.
+        server.suspend()
+        sessions: list[psutil.Process] = []
+        programs: list[psutil.Process] = []
+        for each in server.children(recursive=True):
+            with suppress(psutil.NoSuchProcess):
+                (sessions if each.name().startswith("sshd") else programs).append(each)
+        for each in programs:
+            with suppress(psutil.NoSuchProcess):
+                each.terminate()
+        psutil.wait_procs(programs, _SECONDS)
+        for each in sessions:
+            with suppress(psutil.NoSuchProcess):
+                each.kill()
         self._process.kill()
         self._process.wait()
         self._process = None

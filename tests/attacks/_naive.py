@@ -9,6 +9,7 @@ import shutil
 import struct
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +79,8 @@ async def _play(sandbox: Sandbox, attack: Attack) -> str:
             command=("python", _PROGRAM.name),
             workspace=workspace,
             destination=destination,
-            limits=_LIMITS,
+            # Who hangs is given up; the honest one may take as long as this machine does.
+            limits=_LIMITS if attack.family else replace(_LIMITS, wall_seconds=300),
             outputs=("result.json",),
             output_variables={"LAB_OUTPUTS": "."},
             environment={"API_TOKEN": "CANARY-naive"},

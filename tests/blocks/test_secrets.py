@@ -6,7 +6,6 @@ import base64
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -21,6 +20,7 @@ from lab_plugin.blocks import MlflowTracking
 from lab_plugin.mlflow_app import AUTH_VARIABLE
 from lab_plugin.tracking import Store
 from tests.conftest import git
+from tests.ports import free_port
 from tests.program import Cli, document
 
 PASSWORD = "correct-horse-battery-staple"
@@ -35,9 +35,7 @@ def mlflow(mlflow_store: Path, tmp_path: Path) -> Iterator[str]:
     folder.mkdir()
     shutil.copy(mlflow_store, folder)
     store = Store.embedded(folder)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "mlflow", "server", "--app-name", "prefect-lab", "--workers", "1"]
     command += ["--backend-store-uri", store.uri, "--artifacts-destination", store.artifacts]
     command += ["--host", "127.0.0.1", "--port", str(port)]

@@ -87,6 +87,7 @@ async def test_what_nobody_takes_is_ended(make_lab: Callable[..., Path], home: P
         campaign.begin(number)
         said = lab.folder / "trials/0001/final/0/candidate/stdout.log"
         await until(lambda: said.exists() and b"asleep" in said.read_bytes())
-        assert programs()
+        # It says so before it becomes the program that is looked for.
+        await until(lambda: bool(programs()))
         await campaign.forget_begun()
         assert not programs()

@@ -2,11 +2,13 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from lab_plugin.lab import Lab
+from lab_plugin.sandbox import BubblewrapSandbox, Execution, Job
 from lab_plugin.verification import verify_ledger
 from tests.campaign.conftest import Runner, git, lock
 
@@ -17,7 +19,6 @@ GOOD = OUT + "out.write_text(json.dumps({'x': 0.5, 'y': 0.5}))"
 CANDIDATES = {
     "crash": ("raise SystemExit('boom')", "crashed", "boom"),
     "signal": ("import os; os.kill(os.getpid(), 9)", "crashed", "signal"),
-    "hang": ("import signal, time; signal.signal(15, signal.SIG_IGN); time.sleep(60)", "crashed", "2 s"),
     "nothing written": ("pass", "rejected", "missing"),
     "a symbolic link": (OUT + "out.symlink_to('/etc/passwd')", "rejected", "link"),
     "a folder": (OUT + "out.mkdir()", "rejected", "folder|directory"),
@@ -46,7 +47,7 @@ pathlib.Path("candidate.py").write_text(texts[int(os.environ["LAB_IDEA"]) - 1])
 """
 EDITING = {
     'paths   = ["point.json"]': 'paths   = ["candidate.py"]\ndisk = "30MiB"',
-    'timeout = "10s"\nmemory  = "256MiB"\n\n[scorer]': 'timeout = "2s"\nmemory  = "256MiB"\n\n[scorer]',
+    'timeout = "10s"\nmemory  = "256MiB"\n\n[scorer]': 'timeout = "60s"\nmemory  = "256MiB"\n\n[scorer]',
     'name = "tpe"': 'name = "command"\ncommand = ["python", "propose.py"]',
     "[search_space]\n": "[budget]\ncrashes = 100\n#",
     'file = "point.json"\n': "\n",
@@ -80,6 +81,28 @@ async def test_no_misbehaviour_has_a_value(make_lab: Callable[..., Path], run: R
     lab = Lab.open(folder)
     assert verify_ledger(lab) == []
     lab.close()
+
+
+HANG = "import signal, time; signal.signal(15, signal.SIG_IGN); time.sleep(600)"
+
+
+async def test_a_candidate_that_hangs_is_ended(
+    make_lab: Callable[..., Path], run: Runner, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = editing_lab(make_lab, PROPOSE, [HANG])
+    await lock(folder)
+    honest = BubblewrapSandbox.run
+
+    async def soon(sandbox: BubblewrapSandbox, job: Job) -> Execution:
+        # Only of what goes on for ever: all else has the time that it takes here.
+        if job.role == "candidate":
+            job = replace(job, limits=replace(job.limits, wall_seconds=2.0))
+        return await honest(sandbox, job)
+
+    monkeypatch.setattr(BubblewrapSandbox, "run", soon)
+    (record,) = await run(folder, 1)
+    assert (record.verdict, record.value, record.metrics) == ("crashed", None, {})
+    assert "2 s" in record.reason
 
 
 PROPOSERS = {

@@ -14,7 +14,7 @@ import pytest
 
 from lab_plugin.local_api import LocalApi
 from lab_plugin.local_api._record import load
-from tests.cli.test_crashes import assert_whole, start, wait_for_ideas
+from tests.cli.test_crashes import assert_whole, finish, start, wait_for_ideas
 from tests.conftest import git
 from tests.program import Cli
 
@@ -76,5 +76,4 @@ def test_the_campaign_stops_and_the_next_run_goes_on(
     assert "the Prefect API" in err or "Prefect failed under the campaign" in err, err
     assert "`lab run`" in err or "Run the command again" in err
     assert "Traceback" not in err
-    cli("run", cwd=folder)
-    assert_whole(folder, environment)
+    assert_whole(folder, environment, finish(cli, folder))

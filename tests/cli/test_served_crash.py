@@ -1,5 +1,8 @@
 """`kill -9` while a question to a served candidate is open: nothing is left, and `lab run` goes on."""
 
+import os
+import signal
+import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -9,7 +12,7 @@ import pytest
 
 from lab_plugin.lab import Lab
 from lab_plugin.scratch import short_parent
-from tests.cli.test_crashes import assert_whole, start, strays, subreaper
+from tests.cli.test_crashes import assert_whole, finish, start, strays, subreaper
 from tests.conftest import git
 from tests.program import Cli
 
@@ -41,9 +44,16 @@ def sockets() -> Iterator[Path]:
         yield Path(folder)
 
 
-def wait_for_a_question(trials: Path) -> None:
+def stop_at_a_question(process: subprocess.Popen[str], is_open: Callable[[], bool]) -> None:
+    """Stop the campaign while a question is open: it does not go on from there."""
     deadline = time.monotonic() + 120
-    while not any(asked(log) for log in trials.rglob("candidate/stdout.log")):
+    while True:
+        process.send_signal(signal.SIGSTOP)
+        assert os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+        assert process.poll() is None, process.communicate()
+        if is_open():
+            return
+        process.send_signal(signal.SIGCONT)
         assert time.monotonic() < deadline
         time.sleep(0.02)
 
@@ -76,8 +86,16 @@ def test_killing_the_campaign_while_a_question_is_open(
     lab.close()
 
     process = start(folder, environment)
-    wait_for_a_question(trials)
-    assert strays()
+
+    def is_open() -> bool:
+        return (
+            any(asked(log) for log in trials.rglob("candidate/stdout.log"))
+            and bool(strays())
+            and bool(git(folder, "for-each-ref", f"{open_prefix}**"))
+            and any(short_parent().glob("scratch-*"))
+        )
+
+    stop_at_a_question(process, is_open)
     process.kill()
     process.communicate()
     deadline = time.monotonic() + 20
@@ -87,6 +105,5 @@ def test_killing_the_campaign_while_a_question_is_open(
     assert git(folder, "for-each-ref", f"{open_prefix}**"), "an idea is left open"
     assert list(short_parent().glob("scratch-*"))
 
-    cli("run", cwd=folder)
-    assert_whole(folder, environment)
+    assert_whole(folder, environment, finish(cli, folder))
     assert list(short_parent().glob("scratch-*")) == []

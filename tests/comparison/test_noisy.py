@@ -1,5 +1,6 @@
 """Campaigns over a noisy scorer: what is kept, what it costs, and what its records hold."""
 
+import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -89,7 +90,7 @@ async def test_a_keep_in_between(
     toy.plan(idea("slow", 3.0), *(idea(f"n{number}") for number in range(2)), idea("fast", 6.0), idea("n9"))
     await lock(toy.folder)
     waiting = toy.shut("slow", 1)
-    toy.shut("fast", 2)
+    toy.shut("fast", 0)
     append = Ledger.append
 
     def appended(self: Ledger, record: Any, **rest: Any) -> object:
@@ -109,10 +110,16 @@ async def test_a_keep_in_between(
 
     def then(record: VerdictRecord) -> None:
         decided.append(record.title)
-        if waiting.exists():
-            toy.open("fast")
 
+    async def open_fast() -> None:
+        """Once the other one waits, which may be after all others are decided."""
+        while not waiting.exists():
+            await asyncio.sleep(0.02)
+        toy.open("fast")
+
+    opening = asyncio.create_task(open_fast())
     records = {record.title: record for record in await run(toy, 5, then, jobs=4)}
+    await opening
     assert decided.index("fast") < decided.index("slow")
     assert records["fast"].verdict == "kept"
     found = records["slow"].comparison

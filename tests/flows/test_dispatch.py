@@ -21,6 +21,7 @@ from lab_plugin.fleet import ensure_pool, trial_command
 from lab_plugin.lab import Lab
 from lab_plugin.remote import Ended, TrialOrder
 from tests.fleet.conftest import Server, client, prefect_environment, server
+from tests.ports import free_port
 from tests.remote.conftest import lay_out
 
 if TYPE_CHECKING:
@@ -199,11 +200,11 @@ class Line:
         self._there = port
         self._open: set[asyncio.StreamWriter] = set()
         self._server: asyncio.Server | None = None
-        self.port = 0
+        # Nobody else gets it while the line is cut.
+        self.port = free_port()
 
     async def join(self) -> None:
         self._server = await asyncio.start_server(self._pass, "127.0.0.1", self.port)
-        self.port = self._server.sockets[0].getsockname()[1]
 
     async def cut(self) -> None:
         assert self._server is not None

@@ -10,9 +10,16 @@ import pytest
 
 from lab_plugin.lab import Lab
 from lab_plugin.local_api import LocalApi
-from tests.cli.test_crashes import slow, start, wait_for_ideas
+from tests.cli.test_crashes import start, wait_for_ideas
+from tests.conftest import git
 from tests.program import Cli, document
 
+# The last two ideas wait, whatever runs them, until the first process was killed.
+HELD = """
+import os, pathlib, time
+while int(os.environ["LAB_IDEA"]) > 10 and not pathlib.Path({gate!r}).exists():
+    time.sleep(0.1)
+"""
 Events = Callable[[str, Callable[[list[dict[str, Any]]], bool]], list[dict[str, Any]]]
 
 
@@ -25,7 +32,7 @@ def told(shared_home: Path) -> Events:
 
     def read(resource: str, whole: Callable[[list[dict[str, Any]]], bool]) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
-        for _ in range(120):
+        for _ in range(480):
             wanted = {"filter": {"resource": {"id": [resource]}, "order": "ASC"}, "limit": 50}
             answer = httpx.post(f"{url}/events/filter", json=wanted, trust_env=False)
             answer.raise_for_status()
@@ -39,17 +46,26 @@ def told(shared_home: Path) -> Events:
 
 
 def test_a_campaign_tells_its_verdicts_its_budget_and_its_end(
-    cli: Cli, make_lab: Callable[..., Path], told: Events, environment: dict[str, str]
+    cli: Cli, make_lab: Callable[..., Path], told: Events, environment: dict[str, str], tmp_path: Path
 ) -> None:
-    folder = slow(make_lab, cli)
+    gate = tmp_path / "gate"
+    sees = {'timeout = "10s"': 'timeout = "10m"', "[strategy]": '[sandbox]\nkind = "process"\n\n[strategy]'}
+    folder = make_lab(replace=sees)
+    text = (folder / "candidate.py").read_text()
+    (folder / "candidate.py").write_text(HELD.format(gate=str(gate)) + text)
+    git(folder, "commit", "-qam", "Wait")
+    cli("lock", cwd=folder)
     lab = Lab.open(folder)
     resource = f"prefect-lab.lab.{lab.name}-{lab.identity}"
     lab.close()
 
     process = start(folder, environment, "--plateau", "1000")
     wait_for_ideas(folder, 10, process)
+    # What a process has not sent yet dies with it.
+    told(resource, lambda events: any(event["event"] == "lab.campaign.opened" for event in events))
     process.kill()
     process.communicate()
+    gate.touch()
     ideas = document(cli("run", "--json", cwd=folder))["ideas"]
 
     def whole(events: list[dict[str, Any]]) -> bool:

@@ -79,7 +79,7 @@ def test_task_runs_are_the_steps(cli: Cli, make_lab: Callable[..., Path], ask: C
     (run,) = [run for run in runs if any(tag.startswith("lab:four-steps-") for tag in run["tags"])]
     # The API writes task runs a little later than it answers.
     names: list[str] = []
-    for _ in range(40):
+    for _ in range(480):
         tasks = ask("task_runs", flow_runs={"id": {"any_": [run["id"]]}})
         names = sorted(task["name"].rsplit("-", 1)[0] for task in tasks)
         if len(names) >= len(wanted):

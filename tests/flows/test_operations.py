@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -41,15 +42,16 @@ with serving(Home.from_environment()):
 def play(
     name: str, folder: Path, environment: dict[str, str]
 ) -> tuple[list[tuple[str, str, str]], dict[str, str]]:
-    """Name, type and state of each run, and the lab's artifacts."""
-    done = subprocess.run(
-        [sys.executable, "-c", _PROGRAM, name],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    """Name, type and state of each run, and the lab's artifacts; folders of other tests are not seen."""
+    with tempfile.TemporaryDirectory(prefix="lab-short-") as short:
+        done = subprocess.run(
+            [sys.executable, "-c", _PROGRAM, name],
+            cwd=folder,
+            env={**environment, "TMPDIR": short, "DOCKER_HOST": f"unix://{short}/none.sock"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
     assert done.returncode == 0, done.stderr
     runs, artifacts = json.loads(done.stdout.splitlines()[-1])
     return [tuple(run) for run in runs], artifacts

@@ -32,7 +32,7 @@ def post(url: str, **body: Any) -> Any:
 def reprioritize(api: str, cli: Cli, folder: Path) -> None:
     """Edit the lab's variable, as on the UI's page of variables."""
     named: list[Any] = []
-    for _ in range(100):
+    for _ in range(1200):
         found = post(f"{api}/variables/filter")
         named = [each for each in found if each["name"].startswith("lab_queue_")]
         if named and named[0]["value"]["priorities"] == {"2": 5}:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -14,6 +15,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from lab_plugin.errors import LedgerError, RefConflict
 from lab_plugin.ledger import CampaignRecord, Point
 from lab_plugin.repository import EMPTY_TREE, RefChange
+from tests.cli.test_crashes import subreaper
+
+__all__ = ["subreaper"]
 
 BEST = "refs/heads/lab/x/best"
 
@@ -293,18 +297,26 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[2])
 from conftest import Desk
 desk = Desk(Path(sys.argv[1]))
-print("ready", flush=True)
-while True:
+
+
+def decide():
     state = desk.ledger.state()
     number = state.next_number
     better = number % 3 == 0
     desk.decide(number, "kept" if better else "reverted", state.champion.value + 1 if better else 0.0)
+
+
+decide()
+print("ready", flush=True)
+while True:
+    decide()
 """
 
 
-def test_kill_at_any_moment(running: Any, folder: Path, make_desk: Callable[[Path], Any]) -> None:
+def test_kill_at_any_moment(running: Any, folder: Path, subreaper: None) -> None:
     made = 0
     for delay in (0.01, 0.05, 0.11, 0.2):
+        before = {process.pid for process in psutil.Process().children()}
         child = subprocess.Popen(
             [sys.executable, "-c", KILLED, str(folder), str(Path(__file__).parent)], stdout=subprocess.PIPE
         )
@@ -314,7 +326,7 @@ def test_kill_at_any_moment(running: Any, folder: Path, make_desk: Callable[[Pat
         child.wait()
         child.stdout.close()
         # git finishes a transaction that it was given whole, even when its parent is dead.
-        settle(running)
+        settle(before)
         state = running.ledger.state()
         branches = running.repository.refs("refs/heads/lab/x/ideas/")
         assert branches == {f"refs/heads/{record.branch}": record.commit for record in state.ideas.values()}
@@ -327,12 +339,11 @@ def test_kill_at_any_moment(running: Any, folder: Path, make_desk: Callable[[Pat
     assert made > 0
 
 
-def settle(desk: Any) -> None:
-    before = None
-    while before != (before := desk.repository.refs("refs/")) or list(
-        (desk.repository.git_dir / "refs").rglob("*.lock")
-    ):
-        time.sleep(0.05)
+def settle(before: set[int]) -> None:
+    """Wait until whatever a dead child left has ended; as orphans these are this process's children."""
+    while left := [process for process in psutil.Process().children() if process.pid not in before]:
+        for process in left:
+            process.wait()
 
 
 class TwoWriters(RuleBasedStateMachine):

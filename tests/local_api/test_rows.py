@@ -53,7 +53,7 @@ def test_events_arrive_with_what_they_are_related_to(served: LocalApi, tmp_path:
 
 
 def ask(api: LocalApi, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
-    answer = httpx.request(method, f"{api.wait()}/{path}", json=body, trust_env=False)
+    answer = httpx.request(method, f"{api.wait()}/{path}", json=body, trust_env=False, timeout=60)
     answer.raise_for_status()
     return answer.json() if answer.content else None
 

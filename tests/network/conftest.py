@@ -6,6 +6,7 @@ import json
 import socket
 import ssl
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -99,6 +100,7 @@ class Web(ThreadingHTTPServer):
         self.socket = context.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
         self.port: int = self.server_address[1]
         self.seen: list[tuple[str, str, list[tuple[str, str]], bytes]] = []
+        self.chunks = 0
         self.go_on = threading.Event()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
@@ -140,6 +142,7 @@ class _Handler(BaseHTTPRequestHandler):
             while size := int(self.rfile.readline(), 16):
                 body += self.rfile.read(size)
                 self.rfile.readline()
+                self.server.chunks += 1
             self.rfile.readline()
         else:
             length = int(self.headers.get("Content-Length", 0))
@@ -307,6 +310,37 @@ def read_all(connected: socket.socket) -> bytes:
 
 
 LabMaker = Callable[..., Any]
+
+
+class Clock:
+    """The time of proxies: it stands still, so that no limit is reached before a test has done its part."""
+
+    def __init__(self) -> None:
+        self._time = time.monotonic()
+        self._went: float | None = None
+
+    def time(self) -> float:
+        return self._time + (time.monotonic() - self._went if self._went is not None else 0.0)
+
+    def move(self, seconds: float) -> None:
+        self._time += seconds
+
+    def go(self) -> None:
+        """From now on it goes as it does for everybody."""
+        self._went = time.monotonic()
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """Of all proxies that this test makes."""
+    clock = Clock()
+
+    class Loop(asyncio.SelectorEventLoop):
+        def time(self) -> float:
+            return clock.time()
+
+    monkeypatch.setattr(asyncio, "SelectorEventLoop", Loop)
+    return clock
 
 
 @pytest.fixture

@@ -151,9 +151,14 @@ async def test_a_certificate_that_is_not_the_hosts_gets_no_secret(
     assert web.seen == []
 
 
-async def test_a_host_without_tls_gets_no_secret(make_lab_network: Any, listener: Any) -> None:
+async def test_a_host_without_tls_gets_no_secret(make_lab_network: Any, listener: Any, clock: Any) -> None:
     lab = await make(make_lab_network, listener, limits=ProxyLimits(connect_seconds=0.5))
-    assert ask(lab).startswith(b"HTTP/1.1 502")
+    asking = asyncio.create_task(asyncio.to_thread(ask, lab))
+    # It is connected to, and the handshake has begun: that limit is the one that is meant.
+    while not listener.received:
+        await asyncio.sleep(0.01)
+    clock.go()
+    assert (await asking).startswith(b"HTTP/1.1 502")
     assert SECRET.encode() not in b"".join(listener.received)
 
 
@@ -319,13 +324,16 @@ async def test_clients_that_do_not_read_are_ended(make_lab_network: Any, web: An
     assert line["down"] < 4 << 20
 
 
-async def test_a_slow_stream_is_not_idle(make_lab_network: Any, web: Any) -> None:
+async def test_a_slow_stream_is_not_idle(make_lab_network: Any, web: Any, clock: Any) -> None:
     lab = await make(make_lab_network, web, limits=ProxyLimits(idle_seconds=1.5))
     with lab.connect() as connected:
-        connected.sendall(b"POST http://good.test/ HTTP/1.1\r\nHost: x\r\nContent-Length: 8\r\n\r\n")
-        for _ in range(8):
-            await asyncio.sleep(0.3)
-            connected.sendall(b"x")
+        connected.sendall(b"POST http://good.test/ HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+        for number in range(8):
+            connected.sendall(b"1\r\nx\r\n")
+            while web.chunks <= number:
+                await asyncio.sleep(0.01)
+            clock.move(1.0)
+        connected.sendall(b"0\r\n\r\n")
         assert read_all(connected).endswith(b"\r\n\r\nxxxxxxxx")
 
 
@@ -396,7 +404,7 @@ async def test_httpx_streams_through_a_proxy_on_the_socket(make_lab_network: Any
     lab = await make(make_lab_network, web)
     transport = httpx.HTTPTransport(uds=str(lab.proxy.socket))
     # Over the socket httpx asks in origin form, which a proxy does not serve.
-    with httpx.Client(transport=transport) as client:
+    with httpx.Client(transport=transport, timeout=60) as client:
         assert client.get("http://good.test/").status_code == 400
     text = json.dumps(await lab.end())
     assert SECRET not in text

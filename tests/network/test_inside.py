@@ -56,14 +56,14 @@ async def test_allowed_hosts_work_with_ordinary_clients_and_others_do_not(
         f"""
         import httpx, urllib.error, urllib.request
         print(urllib.request.urlopen("https://good.test:{web.port}/").read())
-        print(httpx.get("https://good.test:{web.port}/").text)
+        print(httpx.get("https://good.test:{web.port}/", timeout=50).text)
         for address in ("https://other.test:{web.port}/", "https://good.test/", "https://127.0.0.1:{web.port}/"):
             try:
                 urllib.request.urlopen(address)
             except urllib.error.URLError as error:
                 print(error.reason)
             try:
-                httpx.get(address)
+                httpx.get(address, timeout=50)
             except httpx.ProxyError as error:
                 print("httpx", error)
         """,
@@ -134,10 +134,10 @@ async def test_a_secret_is_used_inside_and_is_nowhere_inside(
         import glob, httpx, os, urllib.request
         print(urllib.request.urlopen("http://good.test/one").status)
         mine = {"Authorization": "mine"}
-        with httpx.stream("GET", "http://good.test/events-at-once", headers=mine) as answer:
+        with httpx.stream("GET", "http://good.test/events-at-once", headers=mine, timeout=50) as answer:
             print(*(line for line in answer.iter_lines() if line))
-        print(httpx.post("http://good.test/two", content=b"x" * 300000).text == "x" * 300000)
-        print(httpx.get("http://good.test/moved").headers["location"])
+        print(httpx.post("http://good.test/two", content=b"x" * 300000, timeout=50).text == "x" * 300000)
+        print(httpx.get("http://good.test/moved", timeout=50).headers["location"])
         secret = "sk-very-secret" + "-4711"
         found = [name for name, value in os.environ.items() if secret in value]
         for path in glob.glob("/proc/[0-9]*/environ"):
@@ -208,6 +208,9 @@ async def test_a_program_that_misbehaves_ends_as_without_a_network(
     flooded, _ = await run_inside(lab, tmp_path, flood, 2)
     assert flooded.status == "failed"
     after, said = await run_inside(
-        lab, tmp_path, f"import httpx; print(httpx.get('https://good.test:{web.port}/').status_code)", 3
+        lab,
+        tmp_path,
+        f"import httpx; print(httpx.get('https://good.test:{web.port}/', timeout=50).status_code)",
+        3,
     )
     assert (after.status, said) == ("ok", "200\n")

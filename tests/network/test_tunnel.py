@@ -202,10 +202,12 @@ async def test_the_next_address_is_tried(make_lab_network: Any, make_web: Any) -
 
 
 async def test_a_host_that_cannot_be_reached_is_told(make_lab_network: Any) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as closed:
+    # Bound, so that nobody else gets the port, and not listening.
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
         port = closed.getsockname()[1]
-    lab = await make_lab_network(f"good.test:{port}")
-    assert lab.connect_status(f"good.test:{port}") == 502
+        lab = await make_lab_network(f"good.test:{port}")
+        assert lab.connect_status(f"good.test:{port}") == 502
     none = await make_lab_network(f"good.test:{port}", addresses=())
     assert none.connect_status(f"good.test:{port}") == 502
     bad = await make_lab_network(f"good.test:{port}", addresses=("not an address",))
@@ -364,7 +366,7 @@ async def test_malformed_requests_are_refused(make_lab_network: Any, data: bytes
     assert lab.asked == []
 
 
-async def test_slow_requests_end_and_block_nobody(make_lab_network: Any, web: Any) -> None:
+async def test_slow_requests_end_and_block_nobody(make_lab_network: Any, web: Any, clock: Any) -> None:
     lab = await make_lab_network(f"good.test:{web.port}", limits=ProxyLimits(head_seconds=1.0, connections=8))
     slow = [lab.connect() for _ in range(5)]
     for connected in slow[1:]:
@@ -372,6 +374,7 @@ async def test_slow_requests_end_and_block_nobody(make_lab_network: Any, web: An
     mute = lab.tunnel(f"good.test:{web.port}")
     mute.sendall(b"\x16\x03\x01\0\x80\x01")
     assert fetch(lab, f"good.test:{web.port}").endswith(b"hello from good.test")
+    clock.go()
     for connected in slow:
         assert read_all(connected).startswith(b"HTTP/1.1 408")
     assert read_all(mute) == b""
@@ -436,20 +439,24 @@ async def test_a_transfer_limit_ends_tunnels(make_lab_network: Any, web: Any) ->
     assert (await lab.proxy.close()).bytes_down < 4 << 20
 
 
-async def test_idle_connections_end(make_lab_network: Any, web: Any) -> None:
+async def test_idle_connections_end(make_lab_network: Any, web: Any, clock: Any) -> None:
     lab = await make_lab_network(f"good.test:{web.port}", limits=ProxyLimits(idle_seconds=0.5))
     with lab.tls(f"good.test:{web.port}") as connected:
+        clock.go()
         assert read_all(connected) == b""
     (line,) = await lab.end()
     assert "nothing moved" in line["reason"]
     assert line["verdict"] == "allowed"
 
 
-async def test_a_client_that_does_not_read_ends_and_fills_no_memory(make_lab_network: Any, web: Any) -> None:
+async def test_a_client_that_does_not_read_ends_and_fills_no_memory(
+    make_lab_network: Any, web: Any, clock: Any
+) -> None:
     lab = await make_lab_network(f"good.test:{web.port}", limits=ProxyLimits(idle_seconds=1.0))
     stuck = lab.tls(f"good.test:{web.port}")
     stuck.sendall(b"GET /endless HTTP/1.1\r\nHost: good.test\r\n\r\n")
     assert fetch(lab, f"good.test:{web.port}").endswith(b"hello from good.test")
+    clock.go()
     await eventually(lambda: "nothing moved" in lab.log.read_text())
     stuck.close()
     usage = await lab.proxy.close()

@@ -45,6 +45,8 @@ pathlib.Path("point.json").write_text(json.dumps(plan[int(os.environ["LAB_IDEA"]
 
 CANDIDATE = """import json, os, pathlib, subprocess, sys, time
 point = json.loads(pathlib.Path("point.json").read_text())
+while "gate" in point and not pathlib.Path(point["gate"]).exists():
+    time.sleep(0.02)
 for step, value in point.get("curve-" + os.environ["LAB_TIER"], point.get("curve", [])):
     print("LAB_CURVE", step, value, flush=True)
 if "raw" in point:

@@ -154,8 +154,12 @@ asyncio.run(main())
 """
 
 
-async def test_kill_9_and_resume_keep_what_is_decided(make: Callable[..., Path], home: Path) -> None:
-    worse = {"curve": rising(0.05), "sleep": 95, "value": 0.05}
+async def test_kill_9_and_resume_keep_what_is_decided(
+    make: Callable[..., Path], home: Path, tmp_path: Path
+) -> None:
+    # It does not begin before the campaign was killed.
+    gate = tmp_path / "gate"
+    worse = {"curve": rising(0.05), "sleep": 95, "value": 0.05, "gate": str(gate)}
     better = {"curve": rising(0.9), "value": 0.9}
     folder = make(
         [{"curve": rising(0.5), "value": 0.5}, {"curve": rising(0.6), "value": 0.6}, BAD, worse, better],
@@ -172,6 +176,7 @@ async def test_kill_9_and_resume_keep_what_is_decided(make: Callable[..., Path],
         time.sleep(0.05)
     process.kill()
     process.communicate()
+    gate.touch()
     decided = Lab.open(folder).ledger.state().ideas
     assert decided[3].pruned is not None
     await run(folder, 5)

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from lab_plugin.sandbox import open_sandbox
+from tests.sandbox.test_warm_crashes import is_alive, named
 
 DRIVER = Path(__file__).with_name("driver.py")
 # A program with a descendant of its own session that left its parent.
@@ -70,7 +72,7 @@ class Running:
         bench = self.bench
         wait_until(lambda: any(line.startswith("sh -c sleep") for line in bench.alive()))
         self.spawner = next(pid for pid in children(self.driver.pid))
-        self.supervisor = next(pid for pid in children(self.spawner))
+        self.supervisor = named(children(self.spawner))["endless"]
 
     def programs(self) -> list[str]:
         return [line for line in self.bench.alive() if str(DRIVER) not in line]
@@ -125,7 +127,8 @@ async def test_kill_9_of_spawner_and_supervisor(running):
     sandbox = open_sandbox("process")
     await sandbox.probe()
     await sandbox.close()
-    assert groups(running.spawner) == []
+    # The supervisor that stood by removes its own, when it sees that no job will come.
+    wait_until(lambda: groups(running.spawner) == [])
 
 
 async def test_kill_9_of_everything_above(running):
@@ -138,6 +141,8 @@ async def test_kill_9_of_everything_above(running):
     for pid in (running.driver.pid, *above):
         os.kill(pid, signal.SIGKILL)
     running.driver.wait()
+    # Until the supervisor is dead, its lock spares its group.
+    wait_until(lambda: not any(map(is_alive, above)))
     if running.kind == "process":
         # What left its parent is found by its control group, when the next launcher starts.
         sandbox = open_sandbox("process")
@@ -187,6 +192,8 @@ async def test_a_job_is_taken_by_the_supervisor_that_stands_by(kind, bench):
     await sandbox.run(bench.python("pass"))
     (spawner,) = set(children(os.getpid())) - before
     wait_until(lambda: any(children(pid) for pid in children(spawner)))
+    # It is there before its offer is.
+    wait_until(lambda: select.select([sandbox._spawner._control], [], [], 0)[0])
     ((supervisor, child),) = ((pid, each) for pid in children(spawner) for each in children(pid))
     running = asyncio.create_task(sandbox.run(bench.python("import time; time.sleep(1000)")))
     deadline = time.monotonic() + 60

@@ -141,6 +141,9 @@ async def test_a_job_asks_for_its_very_cards(docker_sandbox, bench, monkeypatch,
     create = Engine.create
 
     def inspected(self, config, name):
+        if name.startswith(docker_engine.AHEAD):
+            # For a job of an earlier test.
+            return create(self, config, name)
         container = create(self, config, name)
         made.append(self.client.inspect_container(container))
         # It would not start what it cannot have.

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -72,7 +73,8 @@ async def test_it_is_made_as_for_its_job_and_becomes_the_jobs(sandbox, engine, b
     assert {**found["Config"], "Labels": {}} == {**fresh["Config"], "Labels": {}}
 
 
-async def test_nothing_passes_from_one_job_to_the_next(sandbox, engine, bench):
+async def test_nothing_passes_from_one_job_to_the_next(sandbox, engine, bench, monkeypatch):
+    monkeypatch.setattr(_ahead, "_CALM_SECONDS", 60.0)
     clean = await sandbox.run(bench.python(FIND))
     assert clean.stdout.read_text() == "[]\n['1']\n1\n"
     history = History(sandbox)
@@ -86,7 +88,8 @@ async def test_nothing_passes_from_one_job_to_the_next(sandbox, engine, bench):
     assert len(set(history.taken())) == len(history.taken()) >= 5
 
 
-async def test_each_job_sees_its_own_inputs_and_changes_none(sandbox, engine, bench):
+async def test_each_job_sees_its_own_inputs_and_changes_none(sandbox, engine, bench, monkeypatch):
+    monkeypatch.setattr(_ahead, "_CALM_SECONDS", 60.0)
     large = bench.folder / "large"
     large.write_bytes(b"large" * (1 << 20))
     code = (
@@ -297,6 +300,16 @@ async def test_there_is_one_for_a_description_and_a_bound_for_all(sandbox, engin
         await make_ahead(sandbox, job)
     await until(lambda: len(history.waiting()) == 2)
     assert not sandbox.exists(history.made()[0])
+    all_have_looked = threading.Barrier(4)
+    take = sandbox._ahead.take
+
+    def take_at_once(*arguments, **keywords):
+        taken = take(*arguments, **keywords)
+        all_have_looked.wait(60)
+        return taken
+
+    # None of the four ends before the others have looked for one.
+    monkeypatch.setattr(sandbox._ahead, "take", take_at_once)
     for _ in range(2):
         # All at once: one takes it, and one is made again.
         jobs = [bench.python("pass", limits={"processes": 13}) for _ in range(4)]

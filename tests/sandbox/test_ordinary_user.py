@@ -100,7 +100,9 @@ def open_folder() -> Iterator[Path]:
     (folder / "lab_plugin").mkdir()
     for name in ("__init__.py", "errors.py", "scratch.py"):
         shutil.copy(PACKAGE / name, folder / "lab_plugin")
-    shutil.copytree(PACKAGE / "sandbox", folder / "lab_plugin" / "sandbox")
+    # What other processes write there comes and goes.
+    compiled = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(PACKAGE / "sandbox", folder / "lab_plugin" / "sandbox", ignore=compiled)
     (folder / "own").mkdir()
     if os.getuid() == 0:
         os.chown(folder / "own", NOBODY, NOBODY)

@@ -17,9 +17,11 @@ from tests.sandbox.warm_attacks import ATTACKS, INNOCENT
 def descendants(pid: int) -> list[int]:
     found = [pid]
     for each in found:
-        for path in Path(f"/proc/{each}/task").glob("*/children"):
-            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-                found += [int(child) for child in path.read_text().split()]
+        # A process, or one of its threads, may end meanwhile.
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            for path in Path(f"/proc/{each}/task").iterdir():
+                with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                    found += [int(child) for child in (path / "children").read_text().split()]
     return found[1:]
 
 
@@ -27,7 +29,7 @@ def interpreters() -> set[int]:
     """Warm interpreters below this process, without the forks of them."""
     found = {}
     for pid in descendants(os.getpid()):
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
             line = Path(f"/proc/{pid}/cmdline").read_bytes()
             if line.startswith(b"python") and b"/zygote/start.py" in line:
                 stat = Path(f"/proc/{pid}/stat").read_text()

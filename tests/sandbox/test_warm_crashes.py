@@ -50,6 +50,11 @@ def is_alive(pid: int) -> bool:
         return False
 
 
+def named(pids: list[int]) -> dict[str, int]:
+    """Supervisors by the names of their jobs; which one was forked first says nothing."""
+    return {Path(f"/proc/{pid}/comm").read_text().strip(): pid for pid in pids}
+
+
 def is_interpreter(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/cmdline").read_bytes().startswith(b"python")
@@ -89,9 +94,10 @@ class Running:
 
     def _find(self) -> None:
         (self.spawner,) = children(self.driver.pid)
-        # In the order of their birth: the interpreter's, the job's, and one that stands by.
+        # The interpreter's, the job's, and one that stands by.
         wait_until(lambda: len(children(self.spawner)) == 3)
-        keeper, self.supervisor, _ = children(self.spawner)
+        supervisors = named(children(self.spawner))
+        keeper, self.supervisor = supervisors["lab-warm"], supervisors["endless"]
         (monitor,) = children(keeper)
         (inside,) = children(monitor)
         (interpreter,) = children(inside)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
@@ -15,20 +14,28 @@ import pytest
 from lab_plugin.config import Service
 from lab_plugin.sandbox import Job, Limits, Role
 from lab_plugin.services import Place, Services
+from tests.ports import free_port
 
 # Answers every HTTP request with its process id, a count of requests, and what it was asked for.
 SERVER = """
-import http.server, os, sys, time
+import http.server, itertools, os, sys, time
 
 class Handler(http.server.BaseHTTPRequestHandler):
-    count = 0
+    numbers = itertools.count(1)
     def do_GET(self):
-        Handler.count += 1
+        # Two may ask at once.
+        number = next(Handler.numbers)
         if self.path == "/die":
             print("asked to die", flush=True)
-            os._exit(7)
+            dying = os.getpid()
+            if os.fork():
+                os._exit(7)
+            # It holds the sockets: that they are gone is seen only once the service is dead.
+            while os.getppid() == dying:
+                time.sleep(0.01)
+            os._exit(0)
         well = self.path != "/health" or os.path.exists("healthy")
-        body = f"{os.getpid()} {Handler.count} {self.path}".encode()
+        body = f"{os.getpid()} {number} {self.path}".encode()
         self.send_response(200 if well else 503)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -41,9 +48,12 @@ http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_
 """
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
+def parent(pid: int) -> int:
+    """Of a process; 0 for one that has ended."""
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
 
 
 def wait_until(reached: Callable[[], Any], seconds: float = 60) -> None:

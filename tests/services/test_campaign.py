@@ -14,7 +14,8 @@ from lab_plugin.lab import Lab
 from lab_plugin.sandbox import Attempt, Sandbox
 from tests.campaign.conftest import iterate, lock
 from tests.conftest import git
-from tests.services.conftest import SERVER, free_port
+from tests.ports import free_port
+from tests.services.conftest import SERVER
 
 MakeLab = Callable[..., Path]
 

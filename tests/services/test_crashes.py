@@ -12,18 +12,11 @@ from pathlib import Path
 import pytest
 
 from lab_plugin.errors import SandboxUnavailable
-from tests.services.conftest import Host, free_port, wait_until
+from tests.ports import free_port
+from tests.services.conftest import Host, parent, wait_until
 from tests.services.test_services import DAEMON
 
 DRIVER = Path(__file__).with_name("driver.py")
-
-
-def parent(pid: int) -> int:
-    """Of a process; 0 for one that has ended."""
-    try:
-        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-    except (FileNotFoundError, ProcessLookupError):
-        return 0
 
 
 class Lab:

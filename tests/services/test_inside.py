@@ -31,7 +31,7 @@ for host, port in json.loads(sys.argv[1]):
         pass
     proxy = os.environ.get("HTTPS_PROXY")
     if proxy:
-        with socket.create_connection(("127.0.0.1", int(proxy.rpartition(":")[2])), 5) as one:
+        with socket.create_connection(("127.0.0.1", int(proxy.rpartition(":")[2])), 60) as one:
             one.sendall(f"CONNECT {host}:{port} HTTP/1.1\\r\\nHost: {host}:{port}\\r\\n\\r\\n".encode())
             if b" 200 " in one.recv(4096):
                 found.append(["proxy", host, port])

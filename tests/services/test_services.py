@@ -10,14 +10,16 @@ import socket
 import subprocess
 import sys
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from lab_plugin.errors import ConfigError, LabError, SandboxUnavailable, ServiceEnded
-from lab_plugin.services import tail
-from tests.services.conftest import SERVER, Host, free_port, wait_until
+from lab_plugin.services import listeners, tail
+from tests.ports import free_port
+from tests.services.conftest import SERVER, Host, parent, wait_until
 
 # Listens, and leaves a daemon that heeds no SIGTERM and has no parent of the service's.
 DAEMON = """
@@ -158,6 +160,19 @@ async def test_a_port_that_a_stranger_takes_meanwhile(host: Host) -> None:
             stranger.accept()
 
 
+class Patience:
+    """The clock of who waits for a service: its time is over once the service came so far as it will."""
+
+    def __init__(self, came: Callable[[], bool]) -> None:
+        self._came = came
+        self._rounds = 0
+
+    def monotonic(self) -> float:
+        # What was missing was looked for before this is asked: one more round, and it is known.
+        self._rounds += self._came()
+        return 1000.0 if self._rounds > 1 else 0.0
+
+
 @pytest.mark.parametrize(
     ("code", "settings", "told"),
     [
@@ -174,9 +189,13 @@ async def test_a_port_that_a_stranger_takes_meanwhile(host: Host) -> None:
     ids=["late", "dead", "missing", "no probe", "never"],
 )
 async def test_what_does_not_come_up_says_why(
-    host: Host, code: str, settings: dict[str, Any], told: str
+    host: Host, monkeypatch: pytest.MonkeyPatch, code: str, settings: dict[str, Any], told: str
 ) -> None:
-    services = host.services(emulator=host.service(code, **settings))
+    service = host.service(code, **settings)
+    services = host.services(emulator=service)
+    if "timeout" in settings:
+        patience = Patience(lambda: "hunter2" in host.log() or bool(listeners(service.port)))
+        monkeypatch.setattr("lab_plugin.services._host_service.time", patience)
     with pytest.raises(LabError) as caught:
         await services.try_out("emulator")
     assert told in str(caught.value)
@@ -280,9 +299,9 @@ async def test_a_killed_guardian_takes_all_with_it(host: Host) -> None:
     services = host.services(emulator=host.service(DAEMON))
     with pytest.raises(ServiceEnded):
         async with services.serving("candidate") as serving:
-            wait_until(lambda: len(host.alive()) == 2)
-            status = Path(f"/proc/{min(host.alive())}/stat").read_text()
-            guardian = int(status.rpartition(")")[2].split()[1])
+            # The service and its daemon, once that has left its first parent.
+            wait_until(lambda: len(host.alive()) == 2 and len({parent(pid) for pid in host.alive()}) == 1)
+            (guardian,) = {parent(pid) for pid in host.alive()}
             os.kill(guardian, signal.SIGKILL)
             await serving.during(asyncio.sleep(1000))
     await services.close()

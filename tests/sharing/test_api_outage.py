@@ -13,6 +13,7 @@ import pytest
 from lab_plugin.local_api import LocalApi
 from tests.cli.test_crashes import wait_for_ideas
 from tests.conftest import git
+from tests.ports import free_port
 from tests.program import LAB
 
 _DOWN_SECONDS = 15
@@ -27,7 +28,8 @@ class OwnApi:
 
     def __init__(self, home: Path) -> None:
         self.home = home
-        self.port = 0
+        # Nobody else gets it while the API is down.
+        self.port = free_port()
 
     def start(self) -> str:
         command = [sys.executable, "-m", "lab_plugin.local_api", "--home", str(self.home)]

@@ -129,6 +129,13 @@ def test_a_program_sees_no_secret_and_may_lie(ssh_user: Path, monkeypatch: pytes
     assert f"HOME={os.environ['HOME']}" in text and "hunter2" not in text
 
 
+def forget(folder: Path) -> None:
+    """Remove the folder of an agent, which may take its sockets away itself while it ends."""
+    subprocess.run(["gpgconf", "--kill", "all"], check=False)
+    while folder.exists():
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 @pytest.fixture
 def gpg_user(user: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     if shutil.which("gpg") is None:
@@ -141,8 +148,7 @@ def gpg_user(user: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     subprocess.run([*command, "ed25519", "sign"], check=True, capture_output=True)
     configure(commit__gpgSign="true")
     yield user
-    subprocess.run(["gpgconf", "--kill", "all"], check=False)
-    shutil.rmtree(folder)
+    forget(folder)
 
 
 def test_openpgp_there_and_back(gpg_user: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -161,5 +167,4 @@ def test_openpgp_there_and_back(gpg_user: Path, monkeypatch: pytest.MonkeyPatch,
         found = verifier().check(DATA, signature)
         assert found.status == "unchecked" and "not among yours" in found.why
     finally:
-        subprocess.run(["gpgconf", "--kill", "all"], check=False)
-        shutil.rmtree(stranger)
+        forget(stranger)

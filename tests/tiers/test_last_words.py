@@ -1,16 +1,18 @@
 """The last word of a tier's rule: who goes on by it, also after a kill, and what may not come after it."""
 
+import asyncio
 from collections.abc import Callable
 
 import pytest
 
-from lab_plugin.campaign import Plan, open_campaign
+from lab_plugin.campaign import Plan, _spending, open_campaign
 from lab_plugin.feedback import Feedback
 from lab_plugin.lab import Lab
 from lab_plugin.ledger import TierRecord, VerdictRecord
 from lab_plugin.repository import RefChange
 from lab_plugin.verification import verify_ledger
 from tests.campaign.conftest import iterate, lock
+from tests.campaign.test_waiting import Clock
 from tests.comparison.toy import Toy, idea
 from tests.tiers.labs import opened
 from tests.tiers.test_forged import reorder
@@ -98,11 +100,24 @@ async def test_nothing_goes_on_after_the_end_of_a_campaign(
 ) -> None:
     monkeypatch.setattr("lab_plugin.ledger._verify._PAUSE", 0.0)
     toy = make_toy(decision=DECISION, tiers=TIERS.format(places=2))
-    toy.plan(*(idea(f"i{gain}", float(gain), "nap=3") for gain in (5, 9)))
+    toy.plan(*(idea(f"i{gain}", float(gain)) for gain in (5, 9)))
     toy.replace("crashes = 100", "hours = 0.0006")
     await lock(toy.folder)
-    # Both begin before the time is over.
+    clock = Clock()
+    monkeypatch.setattr(_spending, "time", clock)
+    begun = [toy.shut(name, 0) for name in ("i5", "i9")]
+
+    async def pass_time() -> None:
+        """Both begin before the time is over, and end after it."""
+        while not all(path.exists() for path in begun):
+            await asyncio.sleep(0.02)
+        clock.now = 3.0
+        toy.open("i5")
+        toy.open("i9")
+
+    passing = asyncio.create_task(pass_time())
     records = await parallel(toy, 9, 2)
+    await passing
     why = "it waited to be promoted when the campaign ended: 0.0006 hours are spent"
     assert [(record.verdict, record.reason) for record in records] == 2 * [("reverted", why)]
     with opened(toy.folder) as lab:

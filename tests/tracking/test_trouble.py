@@ -154,10 +154,11 @@ def test_a_store_that_cannot_be_made_is_told():
 
 
 def test_a_server_that_is_down_is_told_at_once():
-    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
-        port = listener.getsockname()[1]
-    with pytest.raises(TrackingError, match="cannot be reached"):
-        Store(f"http://127.0.0.1:{port}").check()
+    # Bound, so that no other program gets it, and not listened at.
+    with closing(socket.socket()) as taken:
+        taken.bind(("127.0.0.1", 0))
+        with pytest.raises(TrackingError, match="cannot be reached"):
+            Store(f"http://127.0.0.1:{taken.getsockname()[1]}").check()
 
 
 def test_notify_does_not_import_mlflow():

@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 
 from lab_plugin.trial_process import Nursery, _nursery
@@ -22,5 +23,6 @@ match os.environ["PREFECT__DO"]:
     case "die":
         os.kill(os.getpid(), signal.SIGKILL)
     case "wait":
+        # Not pause(): a signal that comes just before it would be forgotten.
         while True:
-            signal.pause()
+            time.sleep(1)

@@ -20,8 +20,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.ports import free_port
 from tests.up.compose import FOLDER, services
-from tests.up.conftest import free_port, wait_until
+from tests.up.conftest import wait_until
 
 SECRETS = {
     "LAB_PASSWORD": "a-password-of-the-test",

@@ -18,8 +18,9 @@ from websockets.exceptions import WebSocketException
 from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
+from tests.ports import free_port
 from tests.program import LAB
-from tests.up.conftest import Up, free_port, marked
+from tests.up.conftest import Up, marked
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
@@ -152,7 +153,9 @@ def hears(url: str, path: str, secret: str | None) -> bool:
     """Whether a web socket goes on after its greeting."""
     subprotocols = None if secret is None else [Subprotocol("prefect")]
     try:
-        with connect(url.replace("http", "ws", 1) + path, subprotocols=subprotocols, proxy=None) as socket:
+        with connect(
+            url.replace("http", "ws", 1) + path, subprotocols=subprotocols, proxy=None, open_timeout=60
+        ) as socket:
             if secret is not None:
                 socket.send(json.dumps({"type": "auth", "token": secret}))
             return "success" in str(socket.recv(timeout=60))

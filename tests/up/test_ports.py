@@ -10,7 +10,7 @@ import pytest
 
 from lab_plugin.errors import UpError
 from lab_plugin.up._ports import choose_port
-from tests.up.conftest import free_port
+from tests.ports import free_port
 
 
 @pytest.fixture

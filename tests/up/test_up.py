@@ -13,8 +13,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lab_plugin.local_api import LocalApi
+from tests.ports import free_port
 from tests.program import LAB, minutes_alone
-from tests.up.conftest import Up, free_port, marked, wait_until
+from tests.up.conftest import Up, marked, wait_until
 
 FLOW = """
 import os

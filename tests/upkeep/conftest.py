@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,6 +25,15 @@ lease = Lease.acquire(lab.repository, lab.lease_ref, "lab run")
 with lab.pool.private(lab.repository.tree_of("HEAD")), scratch(lab.folder):
     os.kill(os.getpid(), signal.SIGKILL)
 """
+
+
+@pytest.fixture(autouse=True)
+def nobody_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What other tests leave or make in the short folder and in an engine is not looked at."""
+    folder = tmp_path / "short"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{folder}/none.sock")
 
 
 @pytest.fixture
