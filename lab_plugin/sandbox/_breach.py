@@ -152,17 +152,18 @@ async def _user_split(sandbox: Sandbox) -> tuple[bool, str]:
     # Inside, a user namespace may show any number; what counts is whom the host sees.
     roles: tuple[Role, ...] = ("candidate", "scorer", "proposer")
     owners = {role: await _owner(sandbox, role) for role in roles}
-    split = len(set(owners.values())) == len(roles) and os.getuid() not in owners.values()
+    seen = set(owners.values())
+    split = len(seen) == len(roles) and seen.isdisjoint({None, os.getuid()})
     return split, "users on the host: " + ", ".join(f"{role} {uid}" for role, uid in owners.items())
 
 
 async def _owner(sandbox: Sandbox, role: Role) -> int | None:
-    """The user that the host sees a program of this role run as."""
+    """The user that the host sees a program of this role run as; None where it sees none."""
     mark = secrets.token_hex(16)
     program = f"import time; time.sleep({_SECONDS}); {mark!r}"
     task = asyncio.ensure_future(_run(sandbox, program, role=role))
     try:
-        for _ in range(200):
+        while not task.done():
             await asyncio.sleep(0.05)
             if (owner := await asyncio.to_thread(_find, mark)) is not None:
                 return owner

@@ -70,7 +70,7 @@ outputs = ["predictions.npy", "report.json"]
     "tests": 'serve = "candidate.model:predict"',
     "in_process": 'serve = "candidate.model:predict"',
 }
-_ANSWER = 'answer_timeout = "3s"\nanswer_bytes = "64KiB"\n'
+_ANSWER = 'answer_timeout = "10s"\nanswer_bytes = "64KiB"\n'
 _SCORER = {
     "outputs": 'command = ["python", "scorer/score.py"]',
     "served": _ANSWER + 'command = ["python", "scorer/score.py"]',
@@ -97,7 +97,7 @@ def make_victim(
     steps: Sequence[tuple[dict[str, str], str]],
     *,
     image: str = "",
-    timeout: str = "8s",
+    timeout: str = "20s",
 ) -> None:
     """Write the lab, and commit it.
 

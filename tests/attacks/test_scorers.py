@@ -25,7 +25,7 @@ from tests.conftest import git
 TROUBLE = {
     "silent": ("sys.exit(0)", "rejected", "scorecard: missing"),
     "crash": ("raise KeyError('a row')", "crashed", "scorer exit status 1\n.*KeyError: 'a row'"),
-    "slow": ("import time; time.sleep(60)", "crashed", "scorer did not end within 8 s"),
+    "slow": ("import time; time.sleep(60)", "crashed", "scorer did not end within 20 s"),
     "memory": (
         "block = b'x' * (2 << 30)",
         "crashed",
@@ -80,7 +80,7 @@ def spoilt(folder: Path, ideas: list[tuple[dict[str, str], str]], before: str) -
     )
     score.write_text(text)
     settings = (folder / "lab.toml").read_text()
-    (folder / "lab.toml").write_text(settings.replace('timeout  = "60s"', 'timeout  = "8s"'))
+    (folder / "lab.toml").write_text(settings.replace('timeout  = "60s"', 'timeout  = "20s"'))
     git(folder, "commit", "-qam", "A scorer with trouble")
 
 

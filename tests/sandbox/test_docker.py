@@ -193,15 +193,16 @@ async def test_an_engine_that_dies_in_the_middle(bench, monkeypatch, user):
     with docker_engine.only_engine(monkeypatch) as host:
         if user == "ordinary":
             # May not kill what is another user's; what it does not hear ends it.
-            monkeypatch.setattr(_config, "SILENCE_SECONDS", 2.0)
+            monkeypatch.setattr(_config, "SILENCE_SECONDS", 5.0)
             monkeypatch.setattr(_end.os, "kill", _refuse)
         sandbox = DockerSandbox(image=docker_engine.IMAGE)
         running = asyncio.create_task(sandbox.run(bench.python(ENDLESS.format(marker=bench.marker))))
         while len(bench.alive()) < 2:
+            assert not running.done(), running.result()
             await asyncio.sleep(0.02)
         if user == "ordinary":
             # Longer than the silence: beats keep it alive.
-            await asyncio.sleep(4)
+            await asyncio.sleep(8)
             assert len(bench.alive()) >= 2
         subprocess.run(["kill", "-9", str(docker_engine.pid_of(host))], check=True)
         with pytest.raises(SandboxUnavailable) as caught:

@@ -250,7 +250,7 @@ async def test_one_that_never_hears_all_of_its_program_ends_by_itself(
 async def test_one_whose_engine_died_ends_by_itself(bench, monkeypatch):
     """Its stdin stays open then, held by nobody."""
     with docker_engine.only_engine(monkeypatch) as host:
-        monkeypatch.setattr(_config, "STANDBY_SECONDS", 5.0)
+        monkeypatch.setattr(_config, "STANDBY_SECONDS", 10.0)
         sandbox = WatchedSandbox()
         made = await make_ahead(sandbox, bench.python("pass"))
         os.kill(docker_engine.pid_of(host), signal.SIGKILL)
