@@ -90,7 +90,7 @@ def predict(row):
             "",
         ),
         right={"*": "crashed", "served": "rejected", "tests": "rejected"},
-        reason="did not answer question 1 within 3 s|8 s|time",
+        reason="did not answer question 1 within 10 s|20 s|time",
     ),
     Attack(
         name="half of an answer, and then nothing",
@@ -107,7 +107,7 @@ def predict(row):
         ),
         contracts=CHANNEL,
         right={"*": "rejected"},
-        reason="did not answer question 1 within 3 s",
+        reason="did not answer question 1 within 10 s",
         naive="",
     ),
     Attack(
@@ -141,7 +141,7 @@ time.sleep(0.3)
         ),
         contracts=CHANNEL,
         right={"*": "rejected|crashed"},
-        reason="within 3 s|refused|closed its channel|exit status 1",
+        reason="within 10 s|refused|closed its channel|exit status 1",
         naive="",
     ),
     Attack(
@@ -233,6 +233,6 @@ if ctypes.CDLL(None).shmget(@KEY@, 4096, 0o666) >= 0: breach("memory of another 
         files=model("import signal\n", "def predict(row):\n    os.kill(0, signal.SIGSTOP)\n"),
         contracts=(OUTPUTS, *CHANNEL),
         right={"*": "crashed", "served": "rejected", "tests": "rejected"},
-        reason="within|8 s|time",
+        reason="within|20 s|time",
     ),
 )
