@@ -42,7 +42,7 @@ BUDGET_SHARE = 0.8
 
 _NAMES = UUID("6f6a3a8e-2f0e-4d0e-9d0b-6a1b0e3f5c11")
 _LOOK_SECONDS = 30.0
-_DRAIN_SECONDS = 10.0
+_DRAIN_SECONDS = 30.0
 _REASON = 500
 _log = logging.getLogger("prefect.lab")
 
