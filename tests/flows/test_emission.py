@@ -59,7 +59,7 @@ def test_a_campaign_tells_its_verdicts_its_budget_and_its_end(
     resource = f"prefect-lab.lab.{lab.name}-{lab.identity}"
     lab.close()
 
-    process = start(folder, environment, "--plateau", "1000")
+    process = start(folder, environment, "-n", "12", "--plateau", "1000")
     wait_for_ideas(folder, 10, process)
     # What a process has not sent yet dies with it.
     told(resource, lambda events: any(event["event"] == "lab.campaign.opened" for event in events))

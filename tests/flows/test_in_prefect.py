@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from lab_plugin.local_api import LocalApi
-from tests.cli.test_crashes import slow, start, wait_for_ideas
+from tests.cli.test_crashes import finish, slow, start, wait_for_ideas
 from tests.conftest import git
 from tests.program import Cli, document
 
@@ -96,7 +96,7 @@ def test_a_killed_campaign_leaves_no_run_running(
     wait_for_ideas(folder, 1, process)
     process.kill()
     process.communicate()
-    cli("run", cwd=folder)
+    finish(cli, folder)
     running = ask("flow_runs", flow_runs={"state": {"type": {"any_": ["RUNNING", "PENDING"]}}})
     assert running == []
 
