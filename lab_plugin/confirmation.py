@@ -6,6 +6,7 @@ from lab_plugin.comparison import RunRepeat, noise_of
 from lab_plugin.decision import Noise, Pairs, confirm, confirmation_seed
 from lab_plugin.errors import LabError
 from lab_plugin.lab import Lab
+from lab_plugin.lab_branches import not_locked
 from lab_plugin.ledger import ConfirmationRecord, LockRecord, State
 from lab_plugin.repository import Lease
 from lab_plugin.timestamps import utc_now
@@ -83,7 +84,7 @@ def first_lock(lab: Lab) -> LockRecord:
     locks = [entry.record for entry in lab.ledger.records() if isinstance(entry.record, LockRecord)]
     found = next((lock for lock in reversed(locks) if lock.champion == 0), None)
     if found is None:
-        raise LabError(f"The lab {lab.name} is not locked yet.", "Run `lab lock`.")
+        raise not_locked(lab)
     return found
 
 

@@ -10,6 +10,7 @@ from lab_plugin.config import Config
 from lab_plugin.details import FOLDER, has_samples, read_details, read_sample
 from lab_plugin.errors import LabError
 from lab_plugin.lab import Lab
+from lab_plugin.lab_branches import not_locked
 from lab_plugin.ledger import LockRecord, State, VerdictRecord
 from lab_plugin.lookup import find_idea
 from lab_plugin.samples import Direction, direction, goodness
@@ -163,7 +164,7 @@ def find_subject(lab: Lab, text: str) -> Subject:
     """
     state = lab.ledger.state()
     if state.lock is None or state.champion is None:
-        raise LabError(f"The lab {lab.name} is not locked: nothing was scored.", "Run `lab lock`.")
+        raise not_locked(lab)
     if text == BASELINE:
         return _locked(lab, state.lock)
     if text in _CHAMPION:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from lab_plugin.errors import RepositoryError
+from lab_plugin.errors import LockError, RepositoryError
 from lab_plugin.lab import Lab
 from lab_plugin.ledger import fetch_command
 from lab_plugin.repository import Lease
+from lab_plugin.scorer import FILE_NAME as LOCK_FILE
 
 
 def require_branches(lab: Lab) -> None:
@@ -47,6 +48,26 @@ def mend_branches(lab: Lab, lease: Lease) -> None:
             f"Fetch the ledger from a clone that has it: git fetch REMOTE '{lab.ledger.ref}:"
             f"{lab.ledger.ref}'; or rename the branch.",
         )
+
+
+def came_without_ledger(lab: Lab) -> bool:
+    """Whether a clone of a locked lab lacks its ledger: it has the lock's file, or a remote's champion."""
+    if lab.ledger.state().lock is not None:
+        return False
+    champion = f"/{lab.best_branch}"
+    return (lab.config.folder / LOCK_FILE).is_file() or any(
+        ref.endswith(champion) for ref in lab.repository.refs("refs/remotes/")
+    )
+
+
+def not_locked(lab: Lab) -> LockError:
+    """That a lab has no lock here, with what brings one."""
+    if came_without_ledger(lab):
+        return LockError(
+            f"The ledger of the lab {lab.name} is not in this clone.",
+            f"Bring it here from where it is: `{ledger_command(lab)}`.",
+        )
+    return LockError(f"The lab {lab.name} is not locked yet.", "Run `lab lock`.")
 
 
 def ledger_command(lab: Lab) -> str:

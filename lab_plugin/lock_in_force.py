@@ -7,6 +7,7 @@ from typing import NamedTuple
 from lab_plugin.errors import LockError
 from lab_plugin.expected_lock import require_expected
 from lab_plugin.lab import Lab
+from lab_plugin.lab_branches import not_locked
 from lab_plugin.ledger import LockRecord
 from lab_plugin.scorer import FILE_NAME, Lock, read_lock
 
@@ -33,7 +34,7 @@ def require_lock(lab: Lab) -> LockInForce:
     """
     record = lab.ledger.state().lock
     if record is None:
-        raise LockError(f"The lab {lab.name} is not locked yet.", "Run `lab lock`.")
+        raise not_locked(lab)
     require_own(lab, record)
     lab.require_settings("lock")
     require_expected(lab.deciding.config, record)

@@ -17,7 +17,7 @@ from lab_plugin.expected_lock import unexpected
 from lab_plugin.holdout import HoldoutScore, find_overlaps, holdout_runner, score_holdout, store_holdout
 from lab_plugin.idea import PlannedPoint
 from lab_plugin.lab import Lab
-from lab_plugin.lab_branches import mend_branches, require_branches
+from lab_plugin.lab_branches import came_without_ledger, mend_branches, not_locked, require_branches
 from lab_plugin.ledger import Holdout, LockRecord, State
 from lab_plugin.lock_in_force import require_own
 from lab_plugin.repository import RefChange
@@ -69,6 +69,9 @@ async def lock_lab(lab: Lab, sandbox: Sandbox, reason: str = "", baseline: str =
         mend_branches(lab, lease)
         lab.ledger.require_signing()
         state = lab.ledger.state()
+        if not baseline and came_without_ledger(lab):
+            missing = not_locked(lab)
+            raise LockError(missing.message, f"{missing.remedy} To begin anew: `lab lock --baseline HEAD`.")
         if state.lock is not None and not baseline:
             require_own(lab, state.lock)
         changes: tuple[str, ...] = ()

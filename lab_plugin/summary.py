@@ -7,6 +7,7 @@ from typing import Any
 from lab_plugin.confirmation import confirmation_sentence, first_lock
 from lab_plugin.holdout import Looks
 from lab_plugin.lab import Lab
+from lab_plugin.lab_branches import not_locked
 from lab_plugin.ledger import LockRecord, VerdictRecord
 from lab_plugin.mirroring import known_store
 from lab_plugin.repository import holder
@@ -75,7 +76,7 @@ def summary(lab: Lab) -> str:
     """The lab at a glance, as text."""
     document = status_document(lab)
     if document["champion"] is None:
-        return _without_lock(lab.name, document["remote"])
+        return _without_lock(lab, document["remote"])
     champion, baseline, metric = document["champion"], document["baseline"], document["metric"]
     verdicts = ", ".join(f"{count} {word}" for word, count in document["verdicts"].items())
     lines = [
@@ -118,10 +119,11 @@ def summary(lab: Lab) -> str:
     return "\n".join(lines)
 
 
-def _without_lock(name: str, remote: dict[str, Any] | None) -> str:
+def _without_lock(lab: Lab, remote: dict[str, Any] | None) -> str:
     if remote is not None and not remote["seen"]:
-        return f"The ledger of the lab {name} is not in this clone.\nShared     {remote['sentence']}"
-    return f"The lab {name} is not locked yet: run `lab lock`."
+        return f"The ledger of the lab {lab.name} is not in this clone.\nShared     {remote['sentence']}"
+    missing = not_locked(lab)
+    return f"{missing.message}\n{missing.remedy}"
 
 
 def noise_line(lock: LockRecord) -> str:

@@ -34,14 +34,14 @@ def opened(path: Path | None, *, current: bool = False, reads: bool = False) -> 
         reads: For a command that tells what is in the ledger, and takes nothing in from a git remote.
 
     Raises:
-        RepositoryError: It only reads, and a shared lab's ledger was never brought into this clone.
+        RepositoryError, LockError: It only reads, and the lab's ledger was never brought into this clone.
     """
     from lab_plugin.lab import Lab
     from lab_plugin.opening import open_current
 
     lab = open_current(path) if current else Lab.open(path)
     try:
-        if reads and lab.config.lab.remote is not None:
+        if reads and lab.repository.ref(lab.ledger.ref) is None:
             from lab_plugin.sharing import require_ledger
 
             require_ledger(lab)

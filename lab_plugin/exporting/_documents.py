@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any, Literal
 
-from lab_plugin.errors import LockError
 from lab_plugin.exporting._tables import render_table
 from lab_plugin.lab import Lab
+from lab_plugin.lab_branches import not_locked
 from lab_plugin.ledger import canonical
 from lab_plugin.summary import results_document
 
@@ -21,7 +21,7 @@ def render(lab: Lab, form: Form) -> bytes:
         LockError: The lab is not locked.
     """
     if lab.ledger.state().lock is None:
-        raise LockError(f"The lab {lab.name} is not locked yet, and has no results.", "Run `lab lock`.")
+        raise not_locked(lab)
     document = results_document(lab)
     if form == "json":
         return json_bytes(document)

@@ -8,6 +8,7 @@ from lab_plugin.epoch import config_of
 from lab_plugin.errors import LedgerError, LockError
 from lab_plugin.home import Home
 from lab_plugin.lab import Lab
+from lab_plugin.lab_branches import not_locked
 from lab_plugin.ledger import Ledger, LockRecord
 from lab_plugin.repository import Repository
 
@@ -49,5 +50,5 @@ def newest_lock(lab: Lab) -> LockRecord:
     """
     lock = lab.ledger.state().lock
     if lock is None:
-        raise LockError(f"The lab {lab.name} is not locked yet.", "Run `lab lock`.")
+        raise not_locked(lab)
     return lock

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from lab_plugin.errors import LabError, LockError
+from lab_plugin.errors import LabError
 from lab_plugin.idea import Idea
 from lab_plugin.lab import Lab
+from lab_plugin.lab_branches import not_locked
 from lab_plugin.lock_in_force import require_own
 from lab_plugin.owner_points import point_of_revision, point_of_values
 from lab_plugin.proposers import clean_block, clean_line
@@ -56,7 +57,7 @@ def add_idea(lab: Lab, wanted: Addition) -> Idea:
     state = lab.ledger.state()
     champion, record = state.champion, state.lock
     if champion is None or record is None:
-        raise LockError(f"The lab {lab.name} is not locked yet.", "Run `lab lock`.")
+        raise not_locked(lab)
     require_own(lab, record)
     if abs(wanted.priority) > MOST_PRIORITY:
         raise LabError(f"A priority is from -{MOST_PRIORITY} to {MOST_PRIORITY}, not {wanted.priority}.")

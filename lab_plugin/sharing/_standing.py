@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from lab_plugin.errors import RepositoryError
 from lab_plugin.lab import Lab
+from lab_plugin.lab_branches import came_without_ledger, not_locked
 from lab_plugin.ledger import VerdictRecord
 from lab_plugin.sharing._clone import Clone, clone_of
 from lab_plugin.sharing._names import LEDGER
@@ -70,6 +71,7 @@ def require_ledger(lab: Lab) -> None:
 
     Raises:
         RepositoryError: This clone has none, and never looked at the remote.
+        LockError: This is a clone of a locked lab without a remote, and its ledger did not come along.
     """
     if lab.repository.ref(lab.ledger.ref) is not None:
         return
@@ -79,6 +81,8 @@ def require_ledger(lab: Lab) -> None:
             f"The ledger of the lab {lab.name} is not in this clone.",
             f"`lab sync` takes in what {found.remote} has.",
         )
+    if came_without_ledger(lab):
+        raise not_locked(lab)
 
 
 def unpublished(clone: Clone) -> str:

@@ -62,6 +62,7 @@ async def test_one_lab_is_known_again_in_every_clone_and_where_its_remote_moves(
     folder = make_shared("moving")
     # Before it is locked, it is known by its remote alone.
     await deployed(client, folder)
+    (folder / "lab.lock").unlink()
     await lock(folder)
     git(folder, "add", "-A")
     git(folder, "commit", "-q", "-m", "Lock")
