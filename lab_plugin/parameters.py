@@ -76,7 +76,7 @@ def read(
     data: bytes,
     format: Format,
     key: str | None,
-    names: Iterable[str],
+    names: Iterable[str] | None = None,
     *,
     path: str = "the parameter file",
 ) -> dict[str, Value]:
@@ -86,7 +86,7 @@ def read(
         data: The whole file.
         format: How it is written.
         key: Dotted name of the table that holds the parameters; None for the top.
-        names: Which parameters to read.
+        names: Which parameters to read; None for every string, finite number and boolean of the table.
         path: Names the file in errors.
 
     Raises:
@@ -95,6 +95,8 @@ def read(
     """
     try:
         table = _table(_parsed(data, format), key, make=False)
+        if names is None:
+            return {name: value for name, value in table.items() if _is_value(value)}
         missing = [name for name in names if name not in table]
         if missing:
             raise _Fault(f"has no {', '.join(missing)}{f' in {key}' if key else ''}")
@@ -109,8 +111,15 @@ def _check_values(values: Mapping[str, object]) -> None:
     for name, value in values.items():
         if not isinstance(value, str | int | float | bool):
             raise _Fault(f"{name} is no string, number or boolean")
-        if isinstance(value, float) and not math.isfinite(value):
+        if not _is_value(value):
             raise _Fault(f"{name} is not finite")
+
+
+def _is_value(value: object) -> bool:
+    """A string, finite number or boolean."""
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return isinstance(value, str | int)
 
 
 def _parsed(data: bytes, format: Format) -> dict[str, Any]:

@@ -264,12 +264,16 @@ class IdeaDesk:
 
 
 def trial_params(lab: Lab, point: PlannedPoint) -> Mapping[str, Any]:
-    """What `LAB_PARAMS` holds: the point's parameters, or those committed in the tree of an edit."""
+    """What `LAB_PARAMS` holds: all that the tree's parameter file has.
+
+    So the tree alone decides a score: what of it is searched just now is no part of the lock.
+    """
     space = lab.config.search_space
-    if point.params or space is None:
+    if space is None:
         return point.params
     try:
         data = lab.repository.read_file(point.tree, lab.path(space.file))
-        return parameters.read(data, parameters.format_of(space.file), space.key, tuple(space.parameters))
+        committed = parameters.read(data, parameters.format_of(space.file), space.key)
     except LabError:
         return {}
+    return committed

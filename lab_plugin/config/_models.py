@@ -226,6 +226,7 @@ class Config(Table):
         if self.scorer.contract == "outputs":
             unset |= {"serve"}
             sealed |= {"contract", "tests", "probe", "answer_timeout", "answer_bytes", "questions"}
+        space = self.search_space
         services = {
             name: service.model_dump(mode="json", by_alias=True) for name, service in self.services.items()
         }
@@ -235,6 +236,8 @@ class Config(Table):
             "decision": self.decision.model_dump(mode="json", exclude={"drift_every", "confirm"}),
             "sandbox": self.sandbox.model_dump(mode="json", include={"require"}),
             **({"services": services} if services else {}),
+            # Where a candidate's parameters are read from; which of them are searched may change.
+            **({"parameters": space.model_dump(mode="json", include={"file", "key"})} if space else {}),
             **({"tiers": self._tier_rules()} if self._tiers else {}),
         }
 
@@ -244,6 +247,7 @@ class Config(Table):
             promote = {"rule": type(tier.promote).__name__, **asdict(tier.promote)} if tier.promote else {}
             own = tier.config.scoring_rules()
             del own["tiers"]
+            own.pop("parameters", None)
             rules[tier.name] = {
                 **own,
                 "seeds": list(tier.seeds),
