@@ -8,14 +8,14 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-from lab_plugin import __version__
+from lab_plugin import __version__, parameters
 from lab_plugin.config import check_committed
 from lab_plugin.errors import LabError, LockError, SandboxError
 from lab_plugin.holdout import find_overlaps
 from lab_plugin.lab import Lab
-from lab_plugin.lab_branches import require_branches
+from lab_plugin.lab_branches import came_without_ledger, not_locked, require_branches
 from lab_plugin.lock_in_force import require_lock
 from lab_plugin.locking import probe_baseline, probe_holdout
 from lab_plugin.opening import open_current
@@ -23,6 +23,7 @@ from lab_plugin.promotion import Decided
 from lab_plugin.sandbox import Sandbox, attempt_breaches, warning
 from lab_plugin.sharing import probe
 from lab_plugin.slots import capacity_of, require_room
+from lab_plugin.strategy import open_strategy
 
 _TOLD_VERSIONS = ("prefect", "mlflow", "optuna", "fastapi")
 
@@ -118,8 +119,9 @@ async def _programs(lab: Lab) -> list[Finding]:
         if not found.ok:
             return [found]
         findings = [found, await _probe("guarantees", lambda: _guarantees(lab, sandbox))]
+        findings.append(await _probe("strategy", lambda: _strategy(lab, sandbox)))
         findings += await _services(lab)
-        if not all(finding.ok for finding in findings[2:]):
+        if not all(finding.ok for finding in findings[3:]):
             return findings
         try:
             rescoring = await probe_baseline(lab, sandbox, lab.repository.head())
@@ -231,6 +233,22 @@ async def _guarantees(lab: Lab, sandbox: Sandbox) -> str:
     return f"withstood an attempt each: {', '.join(attempt.guarantee for attempt in attempts) or 'none'}"
 
 
+async def _strategy(lab: Lab, sandbox: Sandbox) -> str:
+    """Open the proposer, as a campaign will; say which parameters the committed file lacks."""
+    name = open_strategy(lab, sandbox).name
+    space = lab.config.search_space
+    if space is None:
+        return name
+    path = lab.path(space.file)
+    tree = lab.repository.tree_of(lab.repository.head())
+    committed = {}
+    if PurePosixPath(path).name in lab.repository.entries(tree, str(PurePosixPath(path).parent)):
+        data = lab.repository.read_file(tree, path)
+        committed = parameters.read(data, parameters.format_of(space.file), space.key, path=space.file)
+    lacking = [parameter for parameter in space.parameters if parameter not in committed]
+    return f"{name}; {space.file} has no {', '.join(lacking)} yet, each idea adds it" if lacking else name
+
+
 async def _services(lab: Lab) -> list[Finding]:
     """Start each service, wait until it is ready, and end it."""
     services = lab.services()
@@ -248,6 +266,8 @@ async def _services(lab: Lab) -> list[Finding]:
 
 async def _lock(lab: Lab) -> str:
     if lab.ledger.state().lock is None:
+        if came_without_ledger(lab):
+            raise not_locked(lab)
         return "not locked yet: `lab lock` comes next"
     record, _ = require_lock(lab)
     return f"epoch {record.epoch}, digest {record.digest[:12]}"

@@ -17,6 +17,7 @@ LabError                     a message and the remedy; shown without a traceback
 ├── LockError                no lock yet, or the scorer is not what was locked
 ├── ParametersError          the committed parameter file cannot take a point's values
 ├── ProposerError            a proposer cannot propose
+│   ├── UnknownSettings      `[strategy]` holds what the strategy has not
 │   └── SpaceExhausted       there is nothing left to propose; the campaign is over
 ├── SandboxError             a sandbox cannot hold what is asked of it
 │   └── SandboxUnavailable   infrastructure failed, the program inside did not; may be retried
@@ -31,6 +32,8 @@ What a candidate or a scorer does wrong is data (`Execution`, `Scorecard`, `Verd
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 
 class LabError(Exception):
@@ -122,6 +125,19 @@ class ParametersError(LabError):
 
 class ProposerError(LabError):
     """A proposer is unknown, misconfigured, or cannot propose."""
+
+
+class UnknownSettings(ProposerError):
+    """A strategy has not all settings of `[strategy]`.
+
+    Args:
+        faults: Name of each unknown setting -> what is wrong with it.
+        remedy: What helps.
+    """
+
+    def __init__(self, faults: Mapping[str, str], remedy: str) -> None:
+        super().__init__("; ".join(faults.values()), remedy)
+        self.faults = dict(faults)
 
 
 class SpaceExhausted(ProposerError):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -10,6 +9,7 @@ from typing import Any
 
 from lab_plugin.config import parse_duration, parse_size
 from lab_plugin.errors import ProposerError
+from lab_plugin.proposers._unknown import refuse_unknown
 
 _DEFAULT_SECONDS = 600.0
 _DEFAULT_BYTES = 2 << 30
@@ -38,15 +38,7 @@ class CommandSettings:
         Raises:
             ProposerError: A setting is missing, unknown or wrong; the message names it.
         """
-        known = [field.name for field in fields(cls)]
-        for name in settings:
-            if name not in known:
-                near = difflib.get_close_matches(name, known, n=1)
-                raise _wrong(
-                    name,
-                    f"is no setting of strategy 'command'; they are {', '.join(known)}",
-                    f"Write {near[0]!r}." if near else "Remove it from lab.toml.",
-                )
+        refuse_unknown("command", settings, [field.name for field in fields(cls)])
         return cls(
             command=_command(settings.get("command")),
             timeout=_duration(settings.get("timeout", _DEFAULT_SECONDS)),

@@ -19,6 +19,7 @@ from lab_plugin.proposers._contract import Outcome, Request, Setup, Suggestion
 from lab_plugin.proposers._memory import Memory
 from lab_plugin.proposers._prior import PriorPoint, PriorPoints
 from lab_plugin.proposers._space import Code, Space
+from lab_plugin.proposers._unknown import refuse_unknown
 from lab_plugin.proposers._wording import describe_points
 
 if TYPE_CHECKING:
@@ -84,11 +85,7 @@ class SamplingProposer:
     def __init__(
         self, name: str, setup: Setup, sampler: Callable[[int, int], BaseSampler], *, looks_back: bool
     ) -> None:
-        if setup.settings:
-            unknown = ", ".join(sorted(setup.settings))
-            raise ProposerError(
-                f"[strategy] strategy {name!r} has no setting {unknown}", "Remove it from lab.toml."
-            )
+        refuse_unknown(name, setup.settings)
         if not setup.space:
             raise ProposerError(
                 f"[strategy] strategy {name!r} needs a search space and the lab has none",
