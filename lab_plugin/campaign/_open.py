@@ -15,22 +15,23 @@ from lab_plugin.campaign._control import Control
 from lab_plugin.campaign._fleet import Fleet, open_fleet
 from lab_plugin.campaign._means import Means
 from lab_plugin.campaign._plan import Plan
-from lab_plugin.config import Config
 from lab_plugin.errors import FleetError, LabError, RepositoryError
 from lab_plugin.feedback import Feedback
 from lab_plugin.guidance import Guide
 from lab_plugin.importing import priors
 from lab_plugin.lab import Lab
 from lab_plugin.lab_branches import mend_branches, require_branches
-from lab_plugin.ledger import CampaignRecord, Goal, OpenCampaign, TierRecord, VerdictRecord
+from lab_plugin.ledger import CampaignRecord, OpenCampaign, TierRecord, VerdictRecord
 from lab_plugin.lock_in_force import LockInForce, require_lock
-from lab_plugin.proposers import Proposer, Setup, open_proposer
+from lab_plugin.promotion import can_fire
+from lab_plugin.proposers import Proposer
 from lab_plugin.remote import Dispatcher
 from lab_plugin.repository import HEARTBEAT_SECONDS, Lease
 from lab_plugin.sandbox import Sandbox, warning
 from lab_plugin.scratch import short_parent, sweep_scratch
 from lab_plugin.sharing import held, take_in
 from lab_plugin.slots import SlottedSandbox, open_slots
+from lab_plugin.strategy import open_strategy
 from lab_plugin.tier_sandboxes import tier_sandboxes
 from lab_plugin.timestamps import utc_now
 
@@ -211,37 +212,17 @@ def _append(lab: Lab, lease: Lease, record: CampaignRecord) -> None:
 
 
 def _proposer(lab: Lab, sandbox: Sandbox, view: OpenCampaign) -> Proposer:
-    config = lab.config
-    space = config.search_space.parameters if config.search_space else {}
-    setup = Setup(
-        settings=config.strategy.settings,
-        space=space,
-        goal=config.scorer.goal,
-        sandbox=sandbox,
-        writable=lab.candidate_paths(),
-        directory=lab.directory,
-        files={lab.path(path): rule for path, rule in config.proposer.files.items()},
-        seed=config.strategy.seed,
-        tiers={tier.name: tier.config.scorer.goal for tier in config.screening},
-        curve_goals=tuple(_curve_goal(tier.config) for tier in config.tiers),
-        prior=priors(lab, view),
-    )
-    proposer = open_proposer(config.strategy.name, setup)
+    proposer = open_strategy(lab, sandbox, priors(lab, view))
     state = lab.ledger.state()
     assert state.lock is not None
     records: Iterable[TierRecord | VerdictRecord] = state.ideas.values()
-    if config.screening:
+    if lab.config.screening:
         # In their order, as they were told the first time.
         told = (entry.record for entry in lab.ledger.records())
         records = [record for record in told if isinstance(record, TierRecord | VerdictRecord)]
     for outcome in Feedback(lab).history(records, state.lock.epoch, view.history_from):
         proposer.tell(outcome)
     return proposer
-
-
-def _curve_goal(config: Config) -> Goal:
-    goal = config.pruning.goal if config.pruning else None
-    return goal or config.scorer.goal
 
 
 def _sweep(lab: Lab) -> None:
@@ -289,9 +270,19 @@ def _announce(campaign: Campaign, sandbox: Sandbox, others: Iterable[Sandbox]) -
             total=campaign.spending.budget.iterations,
             champion=champion.value,
             sandbox=sandbox.kind,
-            warning="; ".join(filter(None, (*cautions, *campaign.set_aside))),
+            warning="; ".join(filter(None, (*cautions, *campaign.set_aside, *_barren(campaign)))),
         )
     )
+
+
+def _barren(campaign: Campaign) -> Iterator[str]:
+    """Tiers from which nothing can go on within the campaign's budget, which `lab.toml` need not say."""
+    for tier in campaign.lab.config.screening:
+        total = campaign.spending.budget.iterations
+        if not total or tier.promote is None:
+            continue
+        if why := can_fire(tier.promote, total, None, tier.config.scorer.goal):
+            yield f"nothing will go on from the tier {tier.name}: {why}"
 
 
 def _end(campaign: Campaign, lease: Lease) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from lab_plugin.campaign import Plan, open_campaign
+from lab_plugin.events import CampaignOpened, subscribed
 from lab_plugin.feedback import Feedback
 from lab_plugin.lab import Lab
 from lab_plugin.ledger import Ledger, Record, TierRecord, VerdictRecord
@@ -73,6 +74,19 @@ async def test_the_best_third_goes_on_the_moment_it_is_due(make_toy: Callable[..
     assert by_number[4].tiers == {"proxy": 4.0}
     # A dearer tier's champion is never compared with a cheaper tier's value, and the other way round.
     assert by_number[4].champion_value == 11.0
+
+
+async def test_a_budget_of_too_few_ideas_for_a_rule_is_told(make_toy: Callable[..., Toy], run: Run) -> None:
+    toy = make_toy(decision=DECISION, tiers=tiers("{ quantile = 0.34 }"))
+    toy.plan(at("a", 1, 20), at("b", 3, 11), at("c", 2, 30), at("d", 4, 25), at("e", 0, 99))
+    await lock(toy.folder)
+    opened: list[CampaignOpened] = []
+    with subscribed(lambda event: opened.append(event) if isinstance(event, CampaignOpened) else None):
+        await run(toy, 2)
+        await run(toy, 3)
+    told = [event.warning for event in opened]
+    assert "nothing will go on from the tier proxy: a share of 0.34 of at most 2 ideas" in told[0]
+    assert "tier proxy" not in told[1]
 
 
 async def test_a_cohort_sends_its_best_on(make_toy: Callable[..., Toy], run: Run) -> None:
