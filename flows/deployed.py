@@ -8,10 +8,10 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextvars import ContextVar
 from types import FrameType
 
 from prefect import tags
-from prefect.context import TagsContext
 from prefect.runtime import flow_run
 from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
@@ -24,6 +24,12 @@ from lab_plugin.lab import Lab
 # Pauses of 2, 4, 8, ... seconds: four minutes in all.
 _RETRIES = 7
 _handler: Callable[[int, FrameType | None], None] | None = None
+_stop_here: ContextVar[Callable[[], None] | None] = ContextVar("stop_here", default=None)
+
+
+def stopped_here_by(stop: Callable[[], None]) -> None:
+    """What SIGTERM does to a campaign that this context starts, as `lab run` does."""
+    _stop_here.set(stop)
 
 
 @contextmanager
@@ -34,15 +40,10 @@ def as_campaign_of(lab: Lab) -> Iterator[None]:
         lab: The lab.
     """
     own = {"lab", lab.tag, owner_tag()}
-    started_here = own <= TagsContext.get().current_tags
     # Of a run that another process began, its owner is no more.
     given = {tag for tag in flow_run.get_tags() if not is_owner_tag(tag)}
-    with tags(*(own | given)), logged_notices(), _patience(lab):
-        if started_here:
-            yield
-        else:
-            with _stopping(str(lab.config.folder)):
-                yield
+    with tags(*(own | given)), logged_notices(), _patience(lab), _stopping(str(lab.config.folder)):
+        yield
 
 
 def _patience(lab: Lab) -> AbstractContextManager[object]:
@@ -68,7 +69,7 @@ def _stopping(folder: str) -> Iterator[None]:
     when it begins; its engine calls `keep_sigterm` at once.
     """
     global _handler
-    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    loop, task, stop_here = asyncio.get_running_loop(), asyncio.current_task(), _stop_here.get()
     before = signal.getsignal(signal.SIGTERM)
 
     def stop() -> None:
@@ -79,7 +80,7 @@ def _stopping(folder: str) -> Iterator[None]:
                 task.cancel()
 
     def handle(number: int, frame: FrameType | None) -> None:
-        loop.call_soon_threadsafe(stop)
+        loop.call_soon_threadsafe(stop_here or stop)
 
     if threading.current_thread() is not threading.main_thread():
         # It gets no signals.

@@ -104,21 +104,25 @@ async def _run(lab: Lab, wishes: tuple[Any, ...], api: Serving, progress: Progre
     from prefect import tags
 
     from lab_plugin.flows.campaign import campaign
+    from lab_plugin.flows.deployed import stopped_here_by
     from lab_plugin.flows.reconciliation import owner_tag
 
     # Log lines that an API which was killed did not take are no business of the terminal.
     logging.raiseExceptions = False
     folder = str(lab.config.folder)
     interrupted = False
-    with tags("lab", lab.tag, owner_tag()):
-        task = asyncio.ensure_future(campaign(folder, *wishes, return_state=True))
 
     def stop() -> None:
         nonlocal interrupted
+        if not interrupted:
+            progress.note("stopping: running trials are ended, their ideas stay open")
         interrupted = True
-        progress.note("stopping: running trials are ended, their ideas stay open")
         _halt(folder, task, "interrupted")
 
+    # Prefect takes SIGTERM as its flow begins; the flow takes it back for this.
+    stopped_here_by(stop)
+    with tags("lab", lab.tag, owner_tag()):
+        task = asyncio.ensure_future(campaign(folder, *wishes, return_state=True))
     loop = asyncio.get_running_loop()
     for number in _SIGNALS:
         loop.add_signal_handler(number, stop)

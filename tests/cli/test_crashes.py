@@ -7,7 +7,7 @@ import signal
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import psutil
@@ -23,20 +23,35 @@ ITERATIONS = 10_000
 
 
 PR_SET_CHILD_SUBREAPER = 36
+_others: set[psutil.Process] = set()
 
 
 @pytest.fixture(autouse=True)
 def subreaper() -> Iterator[None]:
-    """Whatever outlives its parent stays below the tests, where no other program's processes are."""
+    """Whatever outlives its parent stays below the tests, where no other program's processes are.
+
+    But for the sandboxes that other tests of this process keep for the session.
+    """
     prctl = ctypes.CDLL(None).prctl
     prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    _others.clear()
+    _others.update(child for child, line in _told(psutil.Process().children()) if "local_api" not in line)
     yield
     prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
 
 
 def below() -> Iterator[tuple[psutil.Process, str]]:
-    """The processes that these tests started, with their command lines."""
-    for process in psutil.Process().children(recursive=True):
+    """The processes that this test started, and the API's, with their command lines."""
+    for child in psutil.Process().children():
+        if child not in _others:
+            try:
+                yield from _told([child, *child.children(recursive=True)])
+            except psutil.NoSuchProcess:
+                continue
+
+
+def _told(processes: Iterable[psutil.Process]) -> Iterator[tuple[psutil.Process, str]]:
+    for process in processes:
         try:
             yield process, " ".join(process.cmdline())
         except psutil.Error:
@@ -173,6 +188,32 @@ def test_ctrl_c_ends_cleanly_and_run_goes_on(
     status = document(cli("status", "--json", cwd=folder))
     assert status["campaign"]["budget"]["iterations"] == ITERATIONS
     assert status["running"] is None
+    assert_whole(folder, environment, finish(cli, folder))
+
+
+def test_sigterm_ends_as_cleanly(
+    cli: Cli, make_lab: Callable[..., Path], environment: dict[str, str]
+) -> None:
+    """What `kill`, `systemctl stop` and `docker stop` send; Prefect has a handler of its own for it."""
+    folder = slow(make_lab, cli)
+    process = start(folder, environment)
+    wait_for_ideas(folder, 2, process)
+    process.terminate()
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert "`lab run` goes on with it" in out and "Traceback" not in err
+    assert strays() == []
+    cli("pause", cwd=folder)
+    paused = start(folder, environment)
+    deadline = time.monotonic() + 120
+    while document(cli("status", "--json", cwd=folder))["running"] is None:
+        assert time.monotonic() < deadline and paused.poll() is None
+    # It waits for the queue, and begins nothing.
+    time.sleep(2)
+    paused.terminate()
+    out, err = paused.communicate(timeout=60)
+    assert paused.returncode == 130, err
+    cli("resume", cwd=folder)
     assert_whole(folder, environment, finish(cli, folder))
 
 
