@@ -26,7 +26,10 @@ def deploy(
     branch: Annotated[str, typer.Option(help="Its branch (default: the one that is checked out).")] = "",
     schedule: Annotated[
         str,
-        typer.Option(metavar="CRON", help='When campaigns run, such as "0 1 * * *" (default: on demand).'),
+        typer.Option(
+            metavar="CRON",
+            help='When campaigns run, such as "0 1 * * *", or none (default: as before, at first on demand).',
+        ),
     ] = "",
     timezone: Annotated[str, typer.Option(help="Of all schedules.")] = "UTC",
     pool: Annotated[str, typer.Option(help="The work pool of campaigns.")] = "campaigns",

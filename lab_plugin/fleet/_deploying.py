@@ -31,7 +31,7 @@ class DeploymentWishes:
             lab's remote.
         branch: Its branch; "" for that of the block, else the one that is checked out.
         pool: Of campaigns, digests and watchdogs.
-        schedule: When a campaign runs by itself, as five fields; "" for never.
+        schedule: When a campaign runs by itself, as five fields; "none" for never, "" for as before.
         timezone: Of the schedules.
         notify: Webhook to call; "" for none.
     """
@@ -111,9 +111,8 @@ async def deploy(client: PrefectClient, lab: Lab, wishes: DeploymentWishes) -> D
     _check(wishes)
     pools = pools_of(lab.config, wishes.pool)
     source = source_of(lab, await asyncio.to_thread(wanted, wishes.repository, wishes.branch))
-    plans = lab_plans(
-        lab.config, source, wishes.pool, wishes.schedule or None, wishes.timezone, ownership(lab)
-    )
+    schedule = _cron(wishes) if wishes.schedule else None
+    plans = lab_plans(lab.config, source, wishes.pool, schedule, wishes.timezone, ownership(lab))
     plans = await owned(client, lab.name, plans)
     await register(client)
     done: list[Done] = []
@@ -152,6 +151,10 @@ async def _fingerprint(client: PrefectClient, name: str) -> tuple[object, ...] |
     return pool.concurrency_limit, cards, frozenset((queue.name, queue.priority) for queue in queues)
 
 
+def _cron(wishes: DeploymentWishes) -> str:
+    return "" if wishes.schedule == "none" else wishes.schedule
+
+
 def _check(wishes: DeploymentWishes) -> None:
     from prefect.client.schemas.schedules import CronSchedule
     from pydantic import ValidationError
@@ -159,7 +162,7 @@ def _check(wishes: DeploymentWishes) -> None:
     if wishes.notify:
         check_webhook(wishes.notify)
     try:
-        CronSchedule(cron=wishes.schedule or "0 0 * * *", timezone=wishes.timezone)
+        CronSchedule(cron=_cron(wishes) or "0 0 * * *", timezone=wishes.timezone)
     except ValidationError as error:
         what = "; ".join(str(each["msg"]).removeprefix("Value error, ") for each in error.errors())
         raise ConfigError(

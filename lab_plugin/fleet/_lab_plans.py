@@ -64,7 +64,7 @@ def lab_plans(
         config: The lab's.
         source: What is cloned.
         pool: Of campaigns, digests and watchdogs.
-        schedule: When a campaign runs by itself, as five fields; None for never.
+        schedule: When a campaign runs by itself, as five fields; "" for never, None for as before.
         timezone: Of all schedules.
         owner: Tags that say whose they are; those of `trial` are every lab's.
     """
@@ -77,7 +77,7 @@ def lab_plans(
         "job_variables": {"image": settings.image} if settings is not None and settings.image else {},
     }
     lab = {"lab": source.folder}
-    nightly = (Cron("campaign", schedule, timezone),) if schedule else ()
+    nightly = None if schedule is None else (Cron("campaign", schedule, timezone),) if schedule else ()
     campaign = DeploymentPlan(
         "lab_plugin.flows.campaign.campaign", f"{name}-campaign", parameters=lab, schedules=nightly, **common
     )

@@ -48,7 +48,7 @@ class DeploymentPlan:
         parameters: Defaults of its runs.
         description: For people, in markdown; the flow's own when empty.
         tags: Of its runs.
-        schedules: When it runs by itself.
+        schedules: When it runs by itself; None to leave those that it has.
         pull_steps: What a worker does before, such as cloning a repository.
         job_variables: In place of the pool's.
         at_a_time: Runs at a time, a further one is cancelled; None for no limit.
@@ -60,7 +60,7 @@ class DeploymentPlan:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     description: str = ""
     tags: tuple[str, ...] = ()
-    schedules: tuple[Cron, ...] = ()
+    schedules: tuple[Cron, ...] | None = ()
     pull_steps: tuple[Mapping[str, Any], ...] = ()
     job_variables: Mapping[str, Any] = field(default_factory=dict)
     at_a_time: int | None = None
@@ -147,7 +147,10 @@ def _agrees(existing: DeploymentResponse, plan: DeploymentPlan, wanted: Mapping[
     return (
         all(_plain(getattr(existing, key)) == value for key, value in wanted.items())
         and (limit.limit if limit else None) == plan.at_a_time
-        and sorted(map(_said, existing.schedules)) == sorted(map(_planned, plan.schedules))
+        and (
+            plan.schedules is None
+            or sorted(map(_said, existing.schedules)) == sorted(map(_planned, plan.schedules))
+        )
     )
 
 
@@ -172,6 +175,9 @@ def _schedules(plan: DeploymentPlan, existing: list[DeploymentSchedule]) -> list
     from prefect.client.schemas.actions import DeploymentScheduleCreate
     from prefect.client.schemas.schedules import CronSchedule
 
+    if plan.schedules is None:
+        kept = {"schedule", "active", "parameters", "slug"}
+        return [DeploymentScheduleCreate(**each.model_dump(include=kept)) for each in existing]
     off = {each.slug for each in existing if not each.active}
     return [
         DeploymentScheduleCreate(

@@ -13,6 +13,7 @@ from queue import Queue
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from prefect.client.schemas.schedules import CronSchedule
 
 from lab_plugin.errors import ApiError, ConfigError, LabError, PoolError, RemoteError, RepositoryError
 from lab_plugin.fleet import Deployed
@@ -69,6 +70,30 @@ async def test_what_changed_is_registered_again_and_what_a_person_set_stays(
     assert outcomes(done)["campaign/other-campaign"] == "updated"
     after = await client.read_deployment_by_name("watchdog/other-watchdog")
     assert (after.id, after.schedules[0].active) == (watchdog.id, False)
+
+
+async def test_schedules_stay_until_others_are_given(
+    client: PrefectClient, make_shared: Callable[..., Path]
+) -> None:
+    folder, name = make_shared("nightly"), "campaign/nightly-campaign"
+
+    async def crons() -> list[str]:
+        return sorted(each.schedule.cron for each in (await client.read_deployment_by_name(name)).schedules)
+
+    await deployed(client, folder, schedule="0 1 * * *")
+    assert outcomes(await deployed(client, folder))[name] == "unchanged"
+    assert await crons() == ["0 1 * * *"]
+    # A person's, as from the UI, and a change of another kind.
+    campaign = await client.read_deployment_by_name(name)
+    await client.create_deployment_schedules(campaign.id, [(CronSchedule(cron="0 2 * * *"), False)])
+    git(folder, "push", "-q", "origin", "main:stable")
+    assert outcomes(await deployed(client, folder, branch="stable"))[name] == "updated"
+    assert await crons() == ["0 1 * * *", "0 2 * * *"]
+    kept = (await client.read_deployment_by_name(name)).schedules
+    assert {each.schedule.cron: each.active for each in kept} == {"0 1 * * *": True, "0 2 * * *": False}
+    assert outcomes(await deployed(client, folder, branch="stable", schedule="none"))[name] == "updated"
+    assert await crons() == []
+    assert outcomes(await deployed(client, folder, branch="stable", schedule="none"))[name] == "unchanged"
 
 
 async def test_what_a_clone_would_lack_is_named(
