@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import datetime
+import difflib
 import math
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
@@ -63,7 +64,7 @@ _OPEN = {
     "pools": "tables",
 }
 _INT_LIMIT = 2**63
-_REMEDY = "Correct the lines that are named; `lab init` in an empty folder writes an example of every key."
+_REMEDY = "Correct the lines that are named; `lab init` in an empty folder writes an example."
 
 
 def parse(text: str, name: str = "lab.toml", blocks: Blocks | None = None) -> Config:
@@ -90,7 +91,22 @@ def parse(text: str, name: str = "lab.toml", blocks: Blocks | None = None) -> Co
         return _tiered(origin, raw, document["tiers"], tiers.tables)
     if not faults:
         return _config(origin, tables)
-    raise _faulty(origin, faults)
+    raise _faulty(origin, _with_near_tiers(document, faults))
+
+
+def _with_near_tiers(document: Mapping[str, Any], faults: Mapping[Place, str]) -> dict[Place, str]:
+    """The faults; a tier without seeds may be the misspelt name of another one."""
+    found, tiers = dict(faults), document.get("tiers")
+    if not isinstance(tiers, Mapping):
+        return found
+    for name, table in tiers.items():
+        others = [other for other in tiers if other != name]
+        near = difflib.get_close_matches(str(name), others, 1)
+        if near and isinstance(table, Mapping) and "seeds" not in table:
+            for place, message in faults.items():
+                if message == f"the key 'seeds' is missing in [tiers.{name}]":
+                    found[place] = f"{message}; did you mean [tiers.{near[0]}]?"
+    return found
 
 
 class _Origin(NamedTuple):

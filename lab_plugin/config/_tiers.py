@@ -147,6 +147,7 @@ def check_tiers(document: Mapping[str, Any], tables: Mapping[str, TierTable]) ->
         yield from _check_overrides(name, table)
         if table.pool is not None:
             yield from _check_pool(document, name, table)
+            yield from _check_cards(document, name, table)
         elif table.queue is not None:
             message = (
                 f"tiers.{name}.queue: a queue belongs to a work pool, and this tier has none; give its pool"
@@ -206,6 +207,19 @@ def _check_pool(document: Mapping[str, Any], name: str, table: TierTable) -> Ite
             place,
             f"tiers.{name}.pool: [pruning] reads a candidate's output while it runs, which it cannot on a "
             f"worker; set tiers.{name}.pruning = false, or leave the pool out",
+        )
+
+
+def _check_cards(document: Mapping[str, Any], name: str, table: TierTable) -> Iterator[tuple[Place, str]]:
+    """More cards of a run than all workers of its pool have together."""
+    asked = {**document.get("candidate", {}), **table.candidate}.get("gpus")
+    pools = document.get("pools")
+    pool = pools.get(table.pool) if isinstance(pools, Mapping) else None
+    there = pool.get("gpus") if isinstance(pool, Mapping) else None
+    if isinstance(asked, int) and isinstance(there, int) and asked > there:
+        yield (
+            ("tiers", name, "pool"),
+            f"tiers.{name}: candidate.gpus: {asked} cards are wanted, and pools.{table.pool}.gpus is {there}",
         )
 
 

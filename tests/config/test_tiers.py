@@ -206,3 +206,18 @@ def test_a_queue_needs_a_pool() -> None:
 def test_a_pool_needs_a_git_remote() -> None:
     with pytest.raises(ConfigError, match="lab.remote names"):
         parse(tiers("seeds = 1\npool = 'box'\npromote = { top_k = 1 }").replace('remote = "origin"\n', ""))
+
+
+def test_a_misspelt_tier_is_told_as_one() -> None:
+    text = tiers("seeds = 1\npromote = { top_k = 1 }") + "\n[tiers.prxy.candidate]\ncpus = 1\n"
+    with pytest.raises(ConfigError) as caught:
+        parse(text)
+    assert "is missing in [tiers.prxy]; did you mean [tiers.proxy]?" in str(caught.value)
+
+
+def test_more_cards_than_a_pool_has_are_refused() -> None:
+    last = 'seeds = 1\npool = "box"\n[tiers.final.candidate]\ngpus = {}\n[pools.box]\ngpus = 2'
+    promote = "seeds = 1\npromote = { top_k = 1 }"
+    assert parse(tiers(promote, last.format(2))).tiers[-1].config.candidate.gpus == 2
+    with pytest.raises(ConfigError, match=r"tiers\.final: .*4 cards are wanted, and pools\.box\.gpus is 2"):
+        parse(tiers(promote, last.format(4)))
