@@ -3,11 +3,14 @@
 import subprocess
 import sys
 import tarfile
+from importlib.metadata import distributions
 from pathlib import Path
 
 import pytest
 from hatchling.builders.sdist import SdistBuilder
 from hatchling.builders.wheel import WheelBuilder
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parent.parent
 LOAD = """
@@ -91,3 +94,20 @@ def test_the_sdist_holds_no_leftovers(tmp_path: Path) -> None:
     assert any(name.endswith("/flows/campaign.py") for name in names)
     assert any(name.endswith("/blocks/logos/docker-sandbox.svg") for name in names)
     assert not [name for name in names if "__pycache__" in name or "/.venv/" in name]
+
+
+@pytest.mark.parametrize("version", ["3.11.0", "3.11.2", "3.12.0", "3.13.0"])
+def test_every_supported_python_has_all_of_its_packages_pinned(version: str) -> None:
+    pinned = {
+        canonicalize_name(line.partition("==")[0]) for line in (ROOT / "constraints.txt").read_text().split()
+    }
+    python = {"python_version": version.rpartition(".")[0], "python_full_version": version, "extra": ""}
+    lacking = {
+        f"{requirement.name}, of {found.metadata['Name']}"
+        for found in distributions()
+        if canonicalize_name(found.metadata["Name"]) in pinned
+        for requirement in map(Requirement, found.requires or ())
+        if canonicalize_name(requirement.name) not in pinned
+        and (requirement.marker is None or requirement.marker.evaluate(python))
+    }
+    assert lacking == set()
