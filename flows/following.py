@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import os
 import time
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.exceptions import PrefectException
 from prefect.states import Crashed
 
-from lab_plugin.errors import PoolError
+from lab_plugin.errors import FleetError, PoolError
 from lab_plugin.fleet import require_pool, workers_of
 from lab_plugin.flows.asking import Asking
 from lab_plugin.flows.signs import REFUSED, read_refusal
@@ -74,8 +75,7 @@ class Follower:
         self._tell = tell
         self._followed: dict[str, _Followed] = {}
         self._fault: Exception | None = None
-        lost_after = float(os.environ.get(LOST_VARIABLE) or LOST_SECONDS)
-        self._lost_after = max(_LEAST_LOST_SECONDS, lost_after)
+        self._lost_after = max(_LEAST_LOST_SECONDS, _lost_seconds())
 
     async def ended(self, run: str, pool: str, *, starting: float, is_new: bool) -> Ended:
         """Wait for the end of a run.
@@ -181,6 +181,16 @@ class Follower:
                 f"No worker of the pool {pool!r} is online, and its trials wait. Start one: "
                 f"prefect worker start --pool {pool!r}, or `lab up` on this machine."
             )
+
+
+def _lost_seconds() -> float:
+    text = os.environ.get(LOST_VARIABLE) or str(LOST_SECONDS)
+    try:
+        if not math.isnan(seconds := float(text)):
+            return seconds
+    except ValueError:
+        pass
+    raise FleetError(f"{LOST_VARIABLE} is a number of seconds, not {text!r}.", f"Such as {LOST_VARIABLE}=60.")
 
 
 def _ending(run: FlowRun) -> Ended:

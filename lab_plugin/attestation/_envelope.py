@@ -80,7 +80,9 @@ def read_attestation(path: Path) -> Attestation:
             data = stream.read(LARGEST + 1)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise AttestationError(f"{path} cannot be read: {reason}.") from error
+        raise AttestationError(
+            f"{path} cannot be read: {reason}.", "Name a file that `lab attest` or `lab export` wrote."
+        ) from error
     return parse_attestation(data, str(path))
 
 

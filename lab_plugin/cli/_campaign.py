@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -41,6 +42,8 @@ def run(
 
     given = {"iterations": iterations, "hours": hours, "target": target, "plateau": plateau}
     budget = {name: float(value) for name, value in given.items() if value is not None}
+    if endless := [f"--{name}" for name, value in budget.items() if not math.isfinite(value)]:
+        raise typer.BadParameter(f"{', '.join(endless)} must be a finite number")
     with opened(lab, current=True) as this:
         guided = guided or in_ui
         here = guided and not in_ui and sys.stdin.isatty() and sys.stderr.isatty()
@@ -52,7 +55,9 @@ def run(
         else:
             print(summary(this))
             if not ending.closed:
-                print(f"Stopped: {ending.reason}. The campaign is open; `lab run` goes on with it.")
+                is_open = this.ledger.state().campaign is not None
+                rest = "The campaign is open; `lab run` goes on with it." if is_open else "None is open."
+                print(f"Stopped: {ending.reason}. {rest}")
     if not ending.closed:
         raise typer.Exit(130 if ending.interrupted else 1)
 

@@ -50,7 +50,6 @@ for command in (
     pause,
     resume,
     cancel,
-    prioritize,
     status,
     results,
     show,
@@ -69,6 +68,8 @@ for command in (
     watchdog,
 ):
     app.command()(command)
+# So that -5 is a priority, and no option.
+app.command(context_settings={"ignore_unknown_options": True})(prioritize)
 # `import` is a word of Python's own.
 app.command("import")(import_history)
 

@@ -54,7 +54,7 @@ def add(
                 this,
                 Addition(
                     revision=revision,
-                    params=dict(map(_pair, param or ())),
+                    params=_pairs(param or ()),
                     title=title,
                     priority=priority,
                     after=tuple(_number(this, text) for text in after or ()),
@@ -183,6 +183,14 @@ def _number(lab: Lab, text: str) -> int:
         return find_waiting(lab, text).number
     except LabError:
         return find_idea(lab, text).number
+
+
+def _pairs(texts: Sequence[str]) -> dict[str, str]:
+    pairs = [_pair(text) for text in texts]
+    names = [name for name, _ in pairs]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise typer.BadParameter(f"given more than once: {', '.join(twice)}")
+    return dict(pairs)
 
 
 def _pair(text: str) -> tuple[str, str]:

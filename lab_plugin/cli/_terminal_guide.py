@@ -142,7 +142,11 @@ async def _edited_files(proposal: Proposal) -> Answer | None:
 
 
 async def _run_editor(folder: Path, files: Sequence[str]) -> None:
-    command = shlex.split(os.environ.get("VISUAL") or os.environ.get("EDITOR") or "")
+    given = os.environ.get("VISUAL") or os.environ.get("EDITOR") or ""
+    try:
+        command = shlex.split(given)
+    except ValueError as error:
+        raise LabError(f"EDITOR is no command, {given!r}: {error}.", "Set EDITOR to one.") from None
     if not command:
         command = [next((name for name in ("editor", "nano", "vi") if shutil.which(name)), "")]
     if not command[0] or shutil.which(command[0]) is None:

@@ -143,7 +143,9 @@ def _row(trial: FrozenTrial, index: int, mapper: Mapper) -> Row | BadRow | Unfin
 
 
 def _unreadable(where: str, error: Exception) -> ImportingError:
-    words = str(error).strip().partition("\n")[0][:300] or type(error).__name__
+    # Optuna says "exceeding max length" of a server that refuses; the driver says why.
+    told = error.__cause__ or error
+    words = str(told).strip().partition("\n")[0][:300] or type(told).__name__
     remedy = "Name an Optuna database or journal."
     if "compatible" in words or "schema" in words:
         remedy = "Copy it, and run `optuna storage upgrade` on the copy."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -262,9 +263,12 @@ def failure(what: str, where: Path, result: Result) -> RepositoryError:
 
 def _not_found(path: Path, result: Result) -> RepositoryError:
     if "dubious ownership" in result.stderr:
+        # git wants the folder that it names, the top of the repository, and not one below.
+        named = re.search(r"repository at '(.+)'", result.stderr)
+        top = named[1] if named else str(path)
         return RepositoryError(
-            f"{path} belongs to another user, and git does not trust it.",
-            f"Run: git config --global --add safe.directory {path}",
+            f"{top} belongs to another user, and git does not trust it.",
+            f"Run: git config --global --add safe.directory {shlex.quote(top)}",
         )
     if "not a git repository" in result.stderr:
         return RepositoryError(

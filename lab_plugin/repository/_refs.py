@@ -43,7 +43,9 @@ class RefChange:
 
     def __post_init__(self) -> None:
         if not self.ref.startswith("refs/") or _BAD.search(self.ref):
-            raise RepositoryError(f"{self.ref!r} is not a valid ref name.")
+            raise RepositoryError(
+                f"{self.ref!r} is not a valid ref name.", "`git help check-ref-format` says which names are."
+            )
         for oid in (self.new, self.old):
             if oid and not _OID.fullmatch(oid):
                 raise RepositoryError(f"{oid!r} is not an object id.")

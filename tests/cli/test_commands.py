@@ -6,6 +6,8 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from tests.conftest import git
 from tests.program import LAB, Cli, document
 
@@ -154,3 +156,10 @@ def on_a_terminal(command: list[str], cwd: Path, environment: dict[str, str]) ->
         process.wait()
     os.close(ours)
     return written.decode()
+
+
+@pytest.mark.parametrize(("option", "value"), [("--target", "nan"), ("--target", "inf"), ("--hours", "inf")])
+def test_a_budget_is_a_finite_number(
+    cli: Cli, make_lab: Callable[..., Path], option: str, value: str
+) -> None:
+    assert "must be a finite number" in cli("run", option, value, cwd=make_lab(), code=2).stderr

@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 from lab_plugin import __version__
-from lab_plugin.errors import PoolError
+from lab_plugin.errors import FleetError, PoolError
 from lab_plugin.fleet import ensure_pool, trial_command
 from lab_plugin.lab import Lab
 from lab_plugin.remote import Ended, TrialOrder
@@ -99,6 +99,16 @@ def dispatches(
             yield Dispatch(dispatcher, client, told)
 
     return open_one
+
+
+@pytest.mark.parametrize("seconds", ["soon", "nan"])
+async def test_a_time_that_is_none_is_told(
+    dispatches: Callable[..., object], monkeypatch: pytest.MonkeyPatch, seconds: str
+) -> None:
+    monkeypatch.setenv("PREFECT_LAB_LOST_AFTER", seconds)
+    with pytest.raises(FleetError, match=f"PREFECT_LAB_LOST_AFTER is a number of seconds, not '{seconds}'"):
+        async with dispatches():  # type: ignore[attr-defined]
+            pass
 
 
 async def test_why_nothing_takes_a_trial_is_said_with_the_command_that_mends_it(

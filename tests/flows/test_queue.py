@@ -73,6 +73,11 @@ def test_the_queue_from_the_terminal_and_the_ui(
     cli("add", "mine", "--after", "0001-slow-one", "--priority", "3", cwd=folder)
     assert "no parameter 'z'" in cli("add", "--param", "z=1", cwd=folder, code=1).stderr
     cli("add", cwd=folder, code=2)
+    assert (
+        "given more than once: x" in cli("add", "--param", "x=1", "--param", "x=2", cwd=folder, code=2).stderr
+    )
+    assert "priority -5" in cli("prioritize", "2", "-5", cwd=folder).stdout
+    cli("prioritize", "2", "--nope", cwd=folder, code=2)
     cli("prioritize", "2", "5", cwd=folder)
     cli("pause", "1", cwd=folder)
     cli("pause", cwd=folder)
