@@ -108,7 +108,7 @@ class IterationRuns:
         """Run an iteration to its last state; what breaks one stops the campaign, and no verdict is lost."""
         try:
             state = await engine.play()
-            if not state.is_cancelled():
+            if state.is_failed() or state.is_crashed():
                 await state.aresult()
         except BaseException as error:
             self._failed(f"{type(error).__name__}: {error}")

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -44,9 +44,11 @@ class SubflowEngine(AsyncFlowRunEngine[Any, Any]):
 
     Attributes:
         make: Makes the flow run, as running.
+        returned: By the flow, once it has.
     """
 
     make: Callable[[], Awaitable[FlowRun]]
+    returned: Any = field(default=None, init=False)
 
     @property
     def heartbeat_seconds(self) -> int | None:
@@ -72,13 +74,22 @@ class SubflowEngine(AsyncFlowRunEngine[Any, Any]):
         async with super().setup_run_context(_KnowingClient(client or self.client, known)) as engine:
             yield engine
 
+    async def handle_success(self, result: Any) -> Any:
+        """See Prefect's engine."""
+        self.returned = result
+        return await super().handle_success(result)
+
     async def play(self) -> State[Any]:
-        """Run the flow to its last state, whatever that is."""
+        """Run the flow to its last state, whatever that is, with what it holds."""
         async with self.start():
             while self.is_running():
                 async with self.run_context():
                     _ = await self.call_flow_fn()
-        return self.state
+        state = self.state
+        # An API that died over its answer tells the state to who asks again, without what it holds.
+        if state.is_completed() and state.data is None and isinstance(self.returned, State):
+            state = state.model_copy(update={"data": self.returned.data})
+        return state
 
 
 class Subflows:
