@@ -41,13 +41,15 @@ def main(arguments: list[str] | None = None) -> int:
     if options.grace is None:
         # Somebody looks at it, until the process ends.
         _locks.acquire(home / _locks.CLIENTS, shared=True)
-        print(f"Prefect UI  {_settings.ui_url(port)}\nPrefect API {_settings.api_url(port)}", flush=True)
     pid = os.getpid()
     started = _record.process_start(pid)
     assert started is not None
     # The starter holds the lock until it has written its own record, which this one must follow.
     with _locks.held(home / _locks.START):
         _record.ApiRecord(pid, started, port, version("prefect")).save(home)
+    if options.grace is None:
+        # Said only now: who hears it finds the record, and starts no server of its own.
+        print(f"Prefect UI  {_settings.ui_url(port)}\nPrefect API {_settings.api_url(port)}", flush=True)
     try:
         _serve(home, listener, options.grace)
     finally:
