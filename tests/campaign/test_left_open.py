@@ -1,5 +1,6 @@
 """Ideas that a campaign left open: taken over whatever changed since, and set aside alone where damaged."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -48,17 +49,20 @@ async def test_an_idea_of_an_earlier_epoch_is_scored_under_the_lock_in_force(
 async def test_an_idea_that_changes_what_it_no_longer_may_is_rejected(
     make_lab: Callable[..., Path], run: Runner, home: Path
 ) -> None:
-    folder = make_lab()
+    folder = make_lab(replace={'paths   = ["point.json"]': 'paths   = ["point.json", "candidate.py"]'})
+    # Without a search space, whose file no idea could be kept from.
+    text = (folder / "lab.toml").read_text()
+    head, _, tail = text.partition('name = "tpe"')
+    edits = ["python", "-c", "open('candidate.py', 'a').write('# More.\\n')"]
+    text = f'{head}name = "command"\ncommand = {json.dumps(edits)}\n\n[budget]{tail.partition("[budget]")[2]}'
+    (folder / "lab.toml").write_text(text)
+    git(folder, "commit", "-qam", "Edit")
     await lock(folder)
     await leave_open(folder, 1)
-    text = (folder / "lab.toml").read_text()
-    for old, new in (('paths   = ["point.json"]', 'paths   = ["candidate.py"]'), ("[search_space]", "[x]")):
-        text = text.replace(old, new)
-    text = text.partition("[x]")[0].replace('name = "tpe"', 'name = "command"\ncommand = ["true"]')
-    (folder / "lab.toml").write_text(text)
+    (folder / "lab.toml").write_text(text.replace('["point.json", "candidate.py"]', '["point.json"]'))
     (record,) = await run(folder, 1)
     assert (record.verdict, record.value) == ("rejected", None)
-    assert "point.json" in record.reason and "candidate.paths" in record.reason
+    assert "candidate.py" in record.reason and "candidate.paths" in record.reason
 
 
 async def test_equal_points_of_a_batch_share_one_run(
