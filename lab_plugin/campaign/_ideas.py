@@ -273,7 +273,6 @@ def trial_params(lab: Lab, point: PlannedPoint) -> Mapping[str, Any]:
         return point.params
     try:
         data = lab.repository.read_file(point.tree, lab.path(space.file))
-        committed = parameters.read(data, parameters.format_of(space.file), space.key)
+        return parameters.read(data, parameters.format_of(space.file), space.key)
     except LabError:
         return {}
-    return committed

@@ -168,13 +168,13 @@ class TrialDesk:
 
     async def _execute(self, idea: Idea, index: int) -> PointRun:
         point = idea.points[index]
-        trial = self._trial(idea, index, Path())
+        trial = self._trial(idea, index)
         answer = self._answer(point.tree)
         if answer is not None:
             return PointRun(trial, point.tree, answer=answer)
         trial.folder.mkdir(parents=True)
         async with workspace_for(self._runner, self._pool, point.tree) as workspace:
-            trial = self._trial(idea, index, workspace)
+            trial = replace(trial, workspace=workspace)
             return await self._watched(idea.number, index, trial, point.tree)
 
     def _here(self, number: int) -> Path:
@@ -201,11 +201,11 @@ class TrialDesk:
             pruned=pruned,
         )
 
-    def _trial(self, idea: Idea, index: int, workspace: Path) -> Trial:
+    def _trial(self, idea: Idea, index: int) -> Trial:
         return Trial(
             name=f"{self._lab.name}-{idea.number:04d}-{index}",
             idea=f"{idea.number:04d}",
-            workspace=workspace,
+            workspace=Path(),
             folder=self._here(idea.number) / str(index),
             params=trial_params(self._lab, idea.points[index]),
             seed=self._lab.config.decision.seed,
