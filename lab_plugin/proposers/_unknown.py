@@ -6,9 +6,10 @@ import difflib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from lab_plugin.config import Strategy
 from lab_plugin.errors import UnknownSettings
 
-_COMMON = ("name", "batch", "seed", "order", "window")
+_COMMON = tuple(name for name in Strategy.model_fields if name != "settings")
 """What every `[strategy]` may hold, which a misspelt setting may have been meant to be."""
 
 
